@@ -1,0 +1,53 @@
+//! The `parkgate` command line: it chooses a role and reports how it ended.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use parkgate::roles;
+
+/// Industrial-park telemetry gateway: from a register to a signed KPI record at the park authority.
+#[derive(Debug, Parser)]
+#[command(name = "parkgate", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// A whole park on this machine: simulated factories, broker, gateways, hub and pages.
+    Demo(roles::demo::Args),
+    /// An edge box.
+    Run(roles::run::Args),
+    /// The park authority's hub.
+    Hub(roles::hub::Args),
+    /// Name every problem in a configuration at once.
+    Check(roles::check::Args),
+    /// Read a register live.
+    Read(roles::read::Args),
+    /// Run recorded samples through the engine; print records as JSON lines.
+    Replay(roles::replay::Args),
+    /// Check signatures, chain and gaps of pages offline.
+    Verify(roles::verify::Args),
+}
+
+/// Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
+fn main() -> ExitCode {
+    // The one TLS provider; fails only where one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let outcome = match Arguments::parse().role {
+        Role::Demo(args) => roles::demo::run(&args),
+        Role::Run(args) => roles::run::run(&args),
+        Role::Hub(args) => roles::hub::run(&args),
+        Role::Check(args) => roles::check::run(&args),
+        Role::Read(args) => roles::read::run(&args),
+        Role::Replay(args) => roles::replay::run(&args),
+        Role::Verify(args) => roles::verify::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        use std::io::Write;
+        // Standard error is the last place left to report to.
+        let _ = writeln!(std::io::stderr(), "parkgate: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,210 @@
+//! Records: the KPIs of one asset in one closed window, with the facts and the provenance they rest on.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::Facts;
+use super::id::{AssetId, Digest, SiteId};
+use super::time::{Grain, Timestamp, Window};
+use super::unit::ProductUnit;
+
+/// Name of a KPI in the catalogue, like `oee`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KpiId(pub Cow<'static, str>);
+
+impl KpiId {
+    /// Returns the id of a catalogue entry.
+    pub const fn of(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KpiId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Place of an asset in the ISA-95 equipment hierarchy. Order: widest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// The whole factory.
+    Site,
+    /// An area of it.
+    Area,
+    /// A production line.
+    Line,
+    /// A machine.
+    Unit,
+}
+
+impl Level {
+    /// Returns the name used in configuration and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Site => "site",
+            Self::Area => "area",
+            Self::Line => "line",
+            Self::Unit => "unit",
+        }
+    }
+}
+
+/// Why there is no value. The code goes out; the words are the reader's language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Nothing was measured in the window.
+    NoData,
+    /// The asset has no input that could feed the KPI.
+    NoInput,
+    /// The produced quantity is 0.
+    NoProduction,
+    /// The actual production time is 0.
+    NoProductionTime,
+    /// No planned busy time was observed.
+    NoBusyTime,
+    /// No planned run time per unit is declared.
+    NoPlannedRunTime,
+    /// No energy was used.
+    NoEnergy,
+    /// No factor was published for the year.
+    NoPublishedFactor,
+    /// The window is finer than the KPI's finest grain.
+    BelowFinestGrain,
+    /// The KPI's facts can't be merged for this scope.
+    NotMergeable,
+    /// The factory doesn't share it.
+    NotShared,
+}
+
+impl Reason {
+    /// Returns the code used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoData => "no_data",
+            Self::NoInput => "no_input",
+            Self::NoProduction => "no_production",
+            Self::NoProductionTime => "no_production_time",
+            Self::NoBusyTime => "no_busy_time",
+            Self::NoPlannedRunTime => "no_planned_run_time",
+            Self::NoEnergy => "no_energy",
+            Self::NoPublishedFactor => "no_published_factor",
+            Self::BelowFinestGrain => "below_finest_grain",
+            Self::NotMergeable => "not_mergeable",
+            Self::NotShared => "not_shared",
+        }
+    }
+}
+
+/// What a reader must know beside a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// Effectiveness above 100 %: the planned run time per unit is too generous.
+    EffectivenessAbove100,
+    /// Rests on a factor of another year; an official one will revise it.
+    Provisional,
+    /// No calendar is declared; every hour counts as planned operation time.
+    CalendarAssumed,
+    /// Contains amounts that were spread over a gap.
+    Substituted,
+    /// Growth that no such device can show was left out.
+    Excluded,
+    /// No direct emissions are declared, so only scope 2 is in it.
+    Scope1NotDeclared,
+    /// The window has not closed; the value will still change.
+    WindowOpen,
+}
+
+/// Which reference entry a value rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FactorRef {
+    /// Id of the entry, like `vn_grid_2023`.
+    pub id: String,
+    /// Digest of the reference file it was read from: the immutable version.
+    pub version: Digest,
+    /// The year it was published for.
+    pub year: i16,
+}
+
+/// One KPI computed from one set of facts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KpiValue {
+    /// Which KPI.
+    pub kpi: KpiId,
+    /// Version of the formula.
+    pub method: u16,
+    /// The value, in the catalogue's unit; `None` exactly where `reason` is given.
+    pub value: Option<f64>,
+    /// Why there is no value.
+    pub reason: Option<Reason>,
+    /// Share of the window that was really measured, 0 to 1; `None` where nothing was to be measured.
+    pub coverage: Option<f64>,
+    /// What a reader must know beside the value, ascending.
+    pub flags: Vec<Flag>,
+    /// The reference entries it rests on, ascending.
+    pub factors: Vec<FactorRef>,
+}
+
+/// Whether the box's clock could be trusted while the window was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockState {
+    /// The operating system reports a synchronised clock.
+    Synchronised,
+    /// It reports an unsynchronised one.
+    Unsynchronised,
+    /// It doesn't say.
+    Unknown,
+    /// Plant time is simulated.
+    Simulated,
+}
+
+/// The records of one asset in one closed window: every KPI, over the same facts.
+///
+/// Its identity is (site, asset, grain, start, revision). Nothing published is rewritten; late or corrected data
+/// makes the next revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowRecord {
+    /// The factory.
+    pub site: SiteId,
+    /// What the figures are about.
+    pub asset: AssetId,
+    /// Its place in the hierarchy.
+    pub level: Level,
+    /// How long the window is.
+    pub grain: Grain,
+    /// The window.
+    pub window: Window,
+    /// 1 for the first closing.
+    pub revision: u32,
+    /// The merged facts.
+    pub facts: Facts,
+    /// What quantities are counted in.
+    pub product_unit: ProductUnit,
+    /// Every KPI that can be asked of this asset, in catalogue order.
+    pub kpis: Vec<KpiValue>,
+    /// Digest of the configuration that made it.
+    pub config: Digest,
+    /// The clock while it was measured.
+    pub clock: ClockState,
+    /// Digest over the lineage that stays on the box: tags, facts, configuration.
+    pub inputs_digest: Digest,
+}
+
+impl WindowRecord {
+    /// Returns the order in which records are logged, printed and paged.
+    pub fn sort_key(&self) -> (Timestamp, Grain, &AssetId, u32) {
+        (self.window.start, self.grain, &self.asset, self.revision)
+    }
+}

@@ -1,0 +1,183 @@
+//! Units of tags, the base units of facts, and the units products are counted in.
+
+use serde::{Deserialize, Serialize};
+
+/// The unit of a tag's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Unit {
+    /// Active energy, watt-hour.
+    #[serde(rename = "Wh")]
+    WattHour,
+    /// Active energy, kilowatt-hour: base unit.
+    #[serde(rename = "kWh")]
+    KilowattHour,
+    /// Active energy, megawatt-hour.
+    #[serde(rename = "MWh")]
+    MegawattHour,
+    /// Reactive energy, var-hour.
+    #[serde(rename = "varh")]
+    VarHour,
+    /// Reactive energy, kilovar-hour: base unit.
+    #[serde(rename = "kvarh")]
+    KilovarHour,
+    /// Active power, watt.
+    #[serde(rename = "W")]
+    Watt,
+    /// Active power, kilowatt: integrates to the base unit of energy.
+    #[serde(rename = "kW")]
+    Kilowatt,
+    /// Active power, megawatt.
+    #[serde(rename = "MW")]
+    Megawatt,
+    /// Reactive power, var.
+    #[serde(rename = "var")]
+    Var,
+    /// Reactive power, kilovar: integrates to the base unit of reactive energy.
+    #[serde(rename = "kvar")]
+    Kilovar,
+    /// Volume, cubic metre.
+    #[serde(rename = "m3")]
+    CubicMetre,
+    /// Voltage.
+    #[serde(rename = "V")]
+    Volt,
+    /// Current.
+    #[serde(rename = "A")]
+    Ampere,
+    /// Frequency.
+    #[serde(rename = "Hz")]
+    Hertz,
+    /// Temperature, degree Celsius (UCUM `Cel`).
+    #[serde(rename = "Cel")]
+    Celsius,
+    /// A ratio, or a count of products in the asset's own product unit.
+    #[serde(rename = "1")]
+    One,
+}
+
+/// What a unit measures, so that a power is never booked as an energy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dimension {
+    /// kWh.
+    ActiveEnergy,
+    /// kvarh.
+    ReactiveEnergy,
+    /// kW.
+    ActivePower,
+    /// kvar.
+    ReactivePower,
+    /// m³.
+    Volume,
+    /// Pieces, tonnes…: the product unit of the asset.
+    Count,
+    /// Nothing that facts are made of yet.
+    Other,
+}
+
+impl Unit {
+    /// Every unit.
+    pub const ALL: [Self; 16] = [
+        Self::WattHour,
+        Self::KilowattHour,
+        Self::MegawattHour,
+        Self::VarHour,
+        Self::KilovarHour,
+        Self::Watt,
+        Self::Kilowatt,
+        Self::Megawatt,
+        Self::Var,
+        Self::Kilovar,
+        Self::CubicMetre,
+        Self::Volt,
+        Self::Ampere,
+        Self::Hertz,
+        Self::Celsius,
+        Self::One,
+    ];
+
+    /// Returns the UCUM-like name used in configuration and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WattHour => "Wh",
+            Self::KilowattHour => "kWh",
+            Self::MegawattHour => "MWh",
+            Self::VarHour => "varh",
+            Self::KilovarHour => "kvarh",
+            Self::Watt => "W",
+            Self::Kilowatt => "kW",
+            Self::Megawatt => "MW",
+            Self::Var => "var",
+            Self::Kilovar => "kvar",
+            Self::CubicMetre => "m3",
+            Self::Volt => "V",
+            Self::Ampere => "A",
+            Self::Hertz => "Hz",
+            Self::Celsius => "Cel",
+            Self::One => "1",
+        }
+    }
+
+    /// Returns what the unit measures.
+    pub const fn dimension(self) -> Dimension {
+        match self {
+            Self::WattHour | Self::KilowattHour | Self::MegawattHour => Dimension::ActiveEnergy,
+            Self::VarHour | Self::KilovarHour => Dimension::ReactiveEnergy,
+            Self::Watt | Self::Kilowatt | Self::Megawatt => Dimension::ActivePower,
+            Self::Var | Self::Kilovar => Dimension::ReactivePower,
+            Self::CubicMetre => Dimension::Volume,
+            Self::One => Dimension::Count,
+            Self::Volt | Self::Ampere | Self::Hertz | Self::Celsius => Dimension::Other,
+        }
+    }
+
+    /// Returns the factor from this unit to the base unit of its dimension (kWh, kvarh, kW, kvar, m³, 1).
+    pub const fn base_factor(self) -> f64 {
+        match self {
+            Self::WattHour | Self::VarHour | Self::Watt | Self::Var => 1e-3,
+            Self::MegawattHour | Self::Megawatt => 1e3,
+            _ => 1.0,
+        }
+    }
+}
+
+/// What an asset's parts are counted in. Unlike units never merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub enum ProductUnit {
+    /// Pieces.
+    #[default]
+    #[serde(rename = "piece")]
+    Piece,
+    /// Kilograms.
+    #[serde(rename = "kg")]
+    Kilogram,
+    /// Tonnes.
+    #[serde(rename = "t")]
+    Tonne,
+    /// Metres.
+    #[serde(rename = "m")]
+    Metre,
+    /// Square metres.
+    #[serde(rename = "m2")]
+    SquareMetre,
+    /// Cubic metres.
+    #[serde(rename = "m3")]
+    CubicMetre,
+    /// Litres.
+    #[serde(rename = "L")]
+    Litre,
+}
+
+impl ProductUnit {
+    /// Returns the name used in configuration and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Piece => "piece",
+            Self::Kilogram => "kg",
+            Self::Tonne => "t",
+            Self::Metre => "m",
+            Self::SquareMetre => "m2",
+            Self::CubicMetre => "m3",
+            Self::Litre => "L",
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! `parkgate hub`.
+
+/// Arguments of `parkgate hub`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the role.
+///
+/// # Errors
+/// What stopped it.
+pub fn run(_args: &Args) -> anyhow::Result<std::process::ExitCode> {
+    anyhow::bail!("not wired")
+}

@@ -1,0 +1,13 @@
+//! `parkgate run`.
+
+/// Arguments of `parkgate run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the role.
+///
+/// # Errors
+/// What stopped it.
+pub fn run(_args: &Args) -> anyhow::Result<std::process::ExitCode> {
+    anyhow::bail!("not wired")
+}

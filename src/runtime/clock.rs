@@ -1,0 +1,121 @@
+//! Plant time: the one place that reads the operating system's wall clock.
+//!
+//! Plant time drives polls and event time and can be scaled. Time-outs, keep-alives, back-off and the commit
+//! interval are I/O time: they use `tokio::time` directly and are never scaled.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use crate::model::record::ClockState;
+use crate::model::time::Timestamp;
+
+/// The clock of plant time. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Clock(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    System,
+    Scaled { origin: Timestamp, started: Instant, speed: f64 },
+    Manual(watch::Sender<Timestamp>),
+}
+
+impl Clock {
+    /// The operating system's wall clock.
+    pub fn system() -> Self {
+        Self(Arc::new(Kind::System))
+    }
+
+    /// A clock that starts at `origin` and runs `speed` times as fast as real time.
+    pub fn scaled(origin: Timestamp, speed: f64) -> Self {
+        Self(Arc::new(Kind::Scaled { origin, started: Instant::now(), speed }))
+    }
+
+    /// A clock that stands still until [`Clock::set`].
+    pub fn manual(now: Timestamp) -> Self {
+        Self(Arc::new(Kind::Manual(watch::Sender::new(now))))
+    }
+
+    /// Returns the present instant of plant time.
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any real instant fit i64")]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+    pub fn now(&self) -> Timestamp {
+        match &*self.0 {
+            Kind::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
+                Ok(since) => Timestamp(since.as_millis() as i64),
+                Err(before) => Timestamp(-(before.duration().as_millis() as i64)),
+            },
+            Kind::Scaled { origin, started, speed } => {
+                *origin + (started.elapsed().as_secs_f64() * 1000.0 * speed) as i64
+            }
+            Kind::Manual(now) => *now.borrow(),
+        }
+    }
+
+    /// Moves a manual clock; wakes everyone who waits for the instant. Other clocks ignore it.
+    pub fn set(&self, now: Timestamp) {
+        if let Kind::Manual(sender) = &*self.0 {
+            sender.send_replace(now);
+        }
+    }
+
+    /// Says how far plant time can be trusted.
+    pub fn state(&self) -> ClockState {
+        match &*self.0 {
+            Kind::System => ClockState::Unknown,
+            Kind::Scaled { .. } | Kind::Manual(_) => ClockState::Simulated,
+        }
+    }
+
+    /// Returns the real time that `ms` of plant time take.
+    #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^53 ms")]
+    pub fn real(&self, ms: i64) -> Duration {
+        let speed = match &*self.0 {
+            Kind::Scaled { speed, .. } => *speed,
+            _ => 1.0,
+        };
+        Duration::from_secs_f64((ms.max(0) as f64 / 1000.0 / speed).min(86_400.0 * 365.0))
+    }
+
+    /// Waits until plant time has reached `instant`.
+    pub async fn sleep_until(&self, instant: Timestamp) {
+        if let Kind::Manual(sender) = &*self.0 {
+            // The sender lives in self, so waiting can't fail.
+            let _ = sender.subscribe().wait_for(|now| *now >= instant).await;
+            return;
+        }
+        // A wall clock may be set back while we sleep, so look again at least every minute.
+        loop {
+            let left = instant.ms_since(self.now());
+            if left <= 0 {
+                return;
+            }
+            tokio::time::sleep(self.real(left).clamp(Duration::from_millis(1), Duration::from_secs(60))).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, Timestamp};
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_those_who_wait_for_its_instant() {
+        let clock = Clock::manual(Timestamp(0));
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(Timestamp(10)).await }
+        });
+        clock.set(Timestamp(10));
+        waiting.await.unwrap();
+        assert_eq!(clock.now(), Timestamp(10));
+    }
+
+    #[test]
+    fn a_scaled_clock_shortens_real_time() {
+        let clock = Clock::scaled(Timestamp(0), 60.0);
+        assert_eq!(clock.real(60_000).as_millis(), 1000);
+    }
+}

@@ -1,0 +1,4 @@
+//! OUT.
+
+pub mod influxdb;
+pub mod platform;

@@ -1,0 +1,4 @@
+//! IN.
+
+pub mod modbus;
+pub mod mqtt;
