@@ -100,6 +100,10 @@ identifier!(
     ParkId, "park id", is_segment, SEGMENT_RULE
 );
 identifier!(
+    /// A province: what parks are rolled up into.
+    ProvinceId, "province id", is_segment, SEGMENT_RULE
+);
+identifier!(
     /// A factory site. Together with [`AssetId`] the global key of a figure.
     SiteId, "site id", is_segment, SEGMENT_RULE
 );
