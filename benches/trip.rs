@@ -1,1 +1,2 @@
+//! Benches of the trip.
 fn main() {}

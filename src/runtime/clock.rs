@@ -29,6 +29,10 @@ impl Clock {
     }
 
     /// A clock that starts at `origin` and runs `speed` times as fast as real time.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "real time that a scaled clock is derived from; read here and nowhere else"
+    )]
     pub fn scaled(origin: Timestamp, speed: f64) -> Self {
         Self(Arc::new(Kind::Scaled { origin, started: Instant::now(), speed }))
     }
