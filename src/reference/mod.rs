@@ -1,1 +1,5 @@
-//! (room reference)
+//! Reference data.
+
+/// Dated reference data.
+#[derive(Debug, Clone, Default)]
+pub struct Reference;

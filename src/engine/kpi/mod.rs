@@ -1,0 +1,314 @@
+//! The KPI catalogue: one file a KPI, one entry in [`CATALOGUE`].
+//!
+//! A KPI is a function of merged facts, so it is exact at any grain and for any group, on the box and in the hub.
+//! What can be added: a file with a [`KpiDefinition`], and its line in the list.
+
+mod availability;
+mod carbon_intensity;
+mod effectiveness;
+mod electricity;
+mod oee;
+mod peak_demand;
+mod power_factor;
+mod quality_ratio;
+mod scope_2;
+mod specific_energy;
+
+use crate::model::fact::{Facts, Measure};
+use crate::model::record::{FactorRef, Flag, KpiId, KpiValue, Reason};
+use crate::model::time::Grain;
+
+/// Every KPI, in the order in which records and pages list them.
+pub static CATALOGUE: &[&KpiDefinition] = &[
+    &availability::DEFINITION,
+    &effectiveness::DEFINITION,
+    &quality_ratio::DEFINITION,
+    &oee::DEFINITION,
+    &electricity::DEFINITION,
+    &specific_energy::DEFINITION,
+    &peak_demand::DEFINITION,
+    &power_factor::DEFINITION,
+    &scope_2::DEFINITION,
+    &carbon_intensity::DEFINITION,
+];
+
+/// What a KPI is.
+#[derive(Debug)]
+pub struct KpiDefinition {
+    /// Its name in configuration, JSON and URLs.
+    pub id: KpiId,
+    /// English name.
+    pub name_en: &'static str,
+    /// Vietnamese name.
+    pub name_vi: &'static str,
+    /// The formula, in the element names of its standard.
+    pub formula: &'static str,
+    /// Unit of the value (UCUM); `1` is a ratio.
+    pub unit: &'static str,
+    /// The facts it rests on: what sharing it reveals.
+    pub measures: &'static [Measure],
+    /// Standard and clause, or rule.
+    pub standard: &'static str,
+    /// Finer windows have no value.
+    pub finest_grain: Grain,
+    /// Version of the formula; part of every record.
+    pub method: u16,
+    /// When there is no value, in a sentence.
+    pub no_value: &'static str,
+    /// The formula.
+    pub compute: fn(&Facts, &KpiContext) -> Outcome,
+}
+
+/// What a formula needs beside facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KpiContext {
+    /// The grid emission factor for the window's year, or why there is none.
+    pub grid: Result<GridChoice, Reason>,
+    /// No calendar is declared.
+    pub calendar_assumed: bool,
+}
+
+/// The grid emission factor chosen for a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GridChoice {
+    /// **Unit**: tCO2e/MWh.
+    pub tco2e_per_mwh: f64,
+    /// Which entry.
+    pub factor: FactorRef,
+    /// It is the latest of an earlier year, taken by explicit choice.
+    pub provisional: bool,
+}
+
+/// What a formula returns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The value or why there is none.
+    pub value: Result<f64, Reason>,
+    /// What a reader must know.
+    pub flags: Vec<Flag>,
+    /// The reference entries used.
+    pub factors: Vec<FactorRef>,
+}
+
+impl From<Result<f64, Reason>> for Outcome {
+    fn from(value: Result<f64, Reason>) -> Self {
+        Self { value, flags: Vec::new(), factors: Vec::new() }
+    }
+}
+
+/// Returns the definition of a KPI.
+pub fn find(id: &str) -> Option<&'static KpiDefinition> {
+    CATALOGUE.iter().copied().find(|definition| definition.id.as_str() == id)
+}
+
+/// Computes one KPI from merged facts. The same facts give the same value on the box and in the hub.
+pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context: &KpiContext) -> KpiValue {
+    let outcome = if grain < definition.finest_grain {
+        Outcome::from(Err(Reason::BelowFinestGrain))
+    } else {
+        (definition.compute)(facts, context)
+    };
+    let mut flags = outcome.flags;
+    let uses = |measure| definition.measures.contains(&measure);
+    let some = |measure| facts.amount(measure) != 0;
+    if uses(Measure::ElectricitySubstituted) && some(Measure::ElectricitySubstituted) {
+        flags.push(Flag::Substituted);
+    }
+    if uses(Measure::ElectricityExcluded) && some(Measure::ElectricityExcluded) {
+        flags.push(Flag::Excluded);
+    }
+    if uses(Measure::NoData) && context.calendar_assumed {
+        flags.push(Flag::CalendarAssumed);
+    }
+    flags.sort_unstable();
+    // A ratio of finite integers is finite once its denominator is not 0; the check keeps a NaN from ever travelling.
+    let value = outcome.value.and_then(|value| if value.is_finite() { Ok(value) } else { Err(Reason::NoData) });
+    KpiValue {
+        kpi: definition.id.clone(),
+        method: definition.method,
+        value: value.ok(),
+        reason: value.err(),
+        coverage: coverage(definition, facts),
+        flags,
+        factors: outcome.factors,
+    }
+}
+
+/// Returns the smallest of the coverages of the inputs that the KPI rests on.
+fn coverage(definition: &KpiDefinition, facts: &Facts) -> Option<f64> {
+    let busy = planned_busy_ms(facts) + facts.amount(Measure::PlannedDown);
+    [
+        (Measure::NoData, busy, busy + facts.amount(Measure::NoData)),
+        (Measure::PartsObserved, facts.amount(Measure::PartsObserved), facts.amount(Measure::PartsExpected)),
+        (
+            Measure::ElectricityObserved,
+            facts.amount(Measure::ElectricityObserved),
+            facts.amount(Measure::ElectricityExpected),
+        ),
+    ]
+    .into_iter()
+    .filter(|(measure, _, expected)| definition.measures.contains(measure) && *expected > 0)
+    .map(|(_, observed, expected)| ratio(observed, expected))
+    .reduce(f64::min)
+}
+
+/// Returns the observed planned busy time PBT = APT + AUST + ADET + ADOT. **Unit**: ms. NO_DATA is not in it.
+fn planned_busy_ms(facts: &Facts) -> i128 {
+    [Measure::Apt, Measure::Aust, Measure::Adet, Measure::Adot].into_iter().map(|m| facts.amount(m)).sum()
+}
+
+/// Returns whether a machine state is among the inputs.
+fn has_states(facts: &Facts) -> bool {
+    facts.get(Measure::NoData).is_some()
+}
+
+/// Returns PBT, or why there is none.
+fn busy_time(facts: &Facts) -> Result<i128, Reason> {
+    match planned_busy_ms(facts) {
+        _ if !has_states(facts) => Err(Reason::NoInput),
+        0 if facts.amount(Measure::NoData) > 0 => Err(Reason::NoData),
+        0 => Err(Reason::NoBusyTime),
+        busy => Ok(busy),
+    }
+}
+
+/// Returns the produced quantity, or why there is none.
+fn produced(facts: &Facts) -> Result<i128, Reason> {
+    match facts.get(Measure::ProducedQuantity) {
+        None => Err(Reason::NoInput),
+        Some(0) if facts.amount(Measure::PartsObserved) == 0 => Err(Reason::NoData),
+        Some(0) => Err(Reason::NoProduction),
+        Some(quantity) => Ok(quantity),
+    }
+}
+
+/// Returns net electricity in 10⁻⁶ kWh, or why there is none. Nothing measured is no zero.
+fn electricity_micro_kwh(facts: &Facts) -> Result<i128, Reason> {
+    match facts.get(Measure::Electricity) {
+        None => Err(Reason::NoInput),
+        Some(0)
+            if facts.amount(Measure::ElectricityObserved) == 0
+                && facts.amount(Measure::ElectricitySubstituted) == 0 =>
+        {
+            Err(Reason::NoData)
+        }
+        Some(energy) => Ok(energy),
+    }
+}
+
+/// Returns scope 2 emissions in tCO2e with the factor used.
+fn scope_2_tco2e(facts: &Facts, context: &KpiContext) -> Result<(f64, GridChoice), Reason> {
+    let energy = electricity_micro_kwh(facts)?;
+    let grid = context.grid.clone()?;
+    Ok((ratio(energy, 1_000_000_000) * grid.tco2e_per_mwh, grid))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the final ratio is the one place where f64 appears")]
+fn ratio(numerator: i128, denominator: i128) -> f64 {
+    numerator as f64 / denominator as f64
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{GridChoice, KpiContext, KpiValue, Reason, evaluate, find};
+    use crate::model::fact::{Facts, Measure};
+    use crate::model::id::Digest;
+    use crate::model::record::FactorRef;
+    use crate::model::time::Grain;
+
+    /// Evaluates one KPI over a day with the grid factor 0.6592 of 2023.
+    pub(crate) fn day(kpi: &str, pairs: &[(Measure, i128)]) -> KpiValue {
+        let facts: Facts = pairs.iter().copied().collect();
+        let factor = FactorRef { id: "vn_grid_2023".to_owned(), version: Digest::ZERO, year: 2023 };
+        let grid = Ok(GridChoice { tco2e_per_mwh: 0.6592, factor, provisional: false });
+        evaluate(find(kpi).unwrap(), &facts, Grain::Day, &KpiContext { grid, calendar_assumed: false })
+    }
+
+    /// Asserts a value to 1e-6 relative.
+    pub(crate) fn near(value: &KpiValue, expected: f64) {
+        let found = value.value.unwrap_or(f64::NAN);
+        assert!(
+            (found - expected).abs() <= 1e-6 * expected.abs().max(1e-12),
+            "{}: {found} is not {expected}",
+            value.kpi
+        );
+    }
+
+    /// Asserts that there is no value, and why.
+    pub(crate) fn none(value: &KpiValue, reason: Reason) {
+        assert_eq!((value.value, value.reason), (None, Some(reason)), "{}", value.kpi);
+    }
+
+    pub(crate) const MINUTE: i128 = 60_000;
+
+    /// The ISO set E7: PBT 420 min = APT 320 + AUST 30 + ADET 25 + ADOT 45; PRU 0.8 min; PQ 380 = GQ 361 + SQ 12 + RQ 7.
+    pub(crate) fn e7() -> Vec<(Measure, i128)> {
+        vec![
+            (Measure::Apt, 320 * MINUTE),
+            (Measure::Aust, 30 * MINUTE),
+            (Measure::Adet, 25 * MINUTE),
+            (Measure::Adot, 45 * MINUTE),
+            (Measure::PlannedDown, 0),
+            (Measure::NoData, 0),
+            (Measure::ProducedQuantity, 380_000_000),
+            (Measure::GoodQuantity, 361_000_000),
+            (Measure::ScrapQuantity, 12_000_000),
+            (Measure::ReworkQuantity, 7_000_000),
+            (Measure::PruPq, 380_000_000 * 48_000),
+            (Measure::PruGq, 361_000_000 * 48_000),
+            (Measure::PartsObserved, 480 * MINUTE),
+            (Measure::PartsExpected, 480 * MINUTE),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{day, e7, near};
+    use super::{CATALOGUE, Measure};
+
+    #[test]
+    fn every_kpi_is_found_by_its_id_and_names_what_it_rests_on() {
+        for definition in CATALOGUE {
+            assert!(std::ptr::eq(*definition, super::find(definition.id.as_str()).unwrap()));
+            assert!(!definition.measures.is_empty() && !definition.name_vi.is_empty(), "{}", definition.id);
+        }
+    }
+
+    #[test]
+    fn e7_oee_is_the_product_of_its_three_factors() {
+        for (kpi, expected) in
+            [("availability", 0.761_905), ("effectiveness", 0.95), ("quality_ratio", 0.95), ("oee", 0.687_619)]
+        {
+            near(&day(kpi, &e7()), expected);
+        }
+    }
+
+    #[test]
+    fn e1_and_e2_give_the_exact_value_where_rounded_chains_do_not() {
+        for (apt, pbt, pru_ms, pq, gq, oee) in
+            [(373, 420, 1000, 19_271, 18_848, 0.747_937), (420, 480, 60_000, 400, 380, 0.791_667)]
+        {
+            let facts = [
+                (Measure::Apt, apt * 60_000),
+                (Measure::Adot, (pbt - apt) * 60_000),
+                (Measure::NoData, 0),
+                (Measure::ProducedQuantity, pq * 1_000_000),
+                (Measure::GoodQuantity, gq * 1_000_000),
+                (Measure::PruPq, pq * pru_ms * 1_000_000),
+                (Measure::PruGq, gq * pru_ms * 1_000_000),
+                (Measure::PartsObserved, 1),
+                (Measure::PartsExpected, 1),
+            ];
+            near(&day("oee", &facts), oee);
+        }
+    }
+
+    #[test]
+    fn coverage_is_the_smallest_of_the_inputs_and_no_data_lowers_it() {
+        let mut facts = e7();
+        facts.push((Measure::NoData, 60 * 60_000));
+        near(&day("availability", &facts), 320.0 / 420.0);
+        assert_eq!(day("availability", &facts).coverage, Some(420.0 / 480.0));
+    }
+}

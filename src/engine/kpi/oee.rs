@@ -1,0 +1,71 @@
+//! Overall equipment effectiveness (OEE).
+
+use super::{KpiContext, KpiDefinition, Outcome, busy_time, ratio};
+use crate::model::fact::{Facts, Measure};
+use crate::model::record::{KpiId, Reason};
+use crate::model::time::Grain;
+
+pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+    id: KpiId::of("oee"),
+    name_en: "Overall equipment effectiveness (OEE)",
+    name_vi: "Hiệu suất thiết bị tổng thể (OEE)",
+    formula: "Σ(PRU × GQ) / ΣPBT = availability × effectiveness × quality ratio",
+    unit: "1",
+    measures: &[
+        Measure::Apt,
+        Measure::Aust,
+        Measure::Adet,
+        Measure::Adot,
+        Measure::PlannedDown,
+        Measure::NoData,
+        Measure::ProducedQuantity,
+        Measure::GoodQuantity,
+        Measure::PartsObserved,
+        Measure::PartsExpected,
+        Measure::PruPq,
+        Measure::PruGq,
+    ],
+    standard: "ISO 22400-2, OEE index",
+    finest_grain: Grain::QuarterHour,
+    method: 1,
+    no_value: "nothing was produced, no busy time was observed, or no planned run time per unit is declared",
+    compute,
+};
+
+fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
+    oee(facts).into()
+}
+
+fn oee(facts: &Facts) -> Result<f64, Reason> {
+    let busy = busy_time(facts)?;
+    let planned_good_ns = match (facts.get(Measure::PruPq), facts.get(Measure::PruGq)) {
+        (Some(0), _) if facts.amount(Measure::PartsObserved) == 0 && facts.get(Measure::PartsExpected).is_some() => {
+            return Err(Reason::NoData);
+        }
+        (Some(0), _) => return Err(Reason::NoProduction),
+        (Some(_), Some(good)) => good,
+        (None, _) if facts.get(Measure::ProducedQuantity).is_some() => return Err(Reason::NoPlannedRunTime),
+        _ => return Err(Reason::NoInput),
+    };
+    Ok(ratio(planned_good_ns, busy * 1_000_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::kpi::testing::{day, none};
+    use crate::model::fact::Measure;
+    use crate::model::record::Reason;
+
+    #[test]
+    fn e9_without_production_it_is_undefined() {
+        let facts = [
+            (Measure::Adot, 480 * 60_000),
+            (Measure::NoData, 0),
+            (Measure::PruPq, 0),
+            (Measure::PruGq, 0),
+            (Measure::PartsObserved, 1),
+            (Measure::PartsExpected, 1),
+        ];
+        none(&day("oee", &facts), Reason::NoProduction);
+    }
+}

@@ -1,0 +1,58 @@
+//! Peak demand.
+
+use super::{KpiContext, KpiDefinition, Outcome, ratio};
+use crate::model::fact::{Facts, Measure};
+use crate::model::record::{KpiId, Reason};
+use crate::model::time::Grain;
+
+pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+    id: KpiId::of("peak_demand"),
+    name_en: "Peak demand",
+    name_vi: "Công suất cực đại",
+    formula: "max over 30-min blocks of E(block) × 2",
+    unit: "kW",
+    measures: &[
+        Measure::HalfHourPeak,
+        Measure::Electricity,
+        Measure::ElectricitySubstituted,
+        Measure::ElectricityExcluded,
+        Measure::ElectricityObserved,
+        Measure::ElectricityExpected,
+    ],
+    standard: "30-minute block demand, as billed",
+    finest_grain: Grain::HalfHour,
+    method: 1,
+    no_value: "no whole half-hour block was measured, or the blocks of several assets are not known",
+    compute,
+};
+
+fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
+    let missing = if facts.get(Measure::Electricity).is_some() { Reason::NotMergeable } else { Reason::NoInput };
+    let value = match facts.get(Measure::HalfHourPeak).ok_or(missing) {
+        Ok(0) if facts.amount(Measure::ElectricityObserved) == 0 => Err(Reason::NoData),
+        peak => peak.map(|energy| ratio(energy * 2, 1_000_000)),
+    };
+    value.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::kpi::testing::{day, near, none};
+    use crate::model::fact::Measure;
+    use crate::model::record::Reason;
+
+    #[test]
+    fn p1_the_largest_half_hour_block_decides() {
+        let facts = [
+            (Measure::HalfHourPeak, 500_000_000),
+            (Measure::Electricity, 900_000_000),
+            (Measure::ElectricityObserved, 1),
+        ];
+        near(&day("peak_demand", &facts), 1000.0);
+    }
+
+    #[test]
+    fn without_the_blocks_of_each_asset_there_is_no_peak_of_a_group() {
+        none(&day("peak_demand", &[(Measure::Electricity, 5)]), Reason::NotMergeable);
+    }
+}

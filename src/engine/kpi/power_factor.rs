@@ -1,0 +1,53 @@
+//! Power factor.
+
+use super::{KpiContext, KpiDefinition, Outcome, electricity_micro_kwh};
+use crate::model::fact::{Facts, Measure};
+use crate::model::record::{KpiId, Reason};
+use crate::model::time::Grain;
+
+pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+    id: KpiId::of("power_factor"),
+    name_en: "Power factor",
+    name_vi: "Hệ số công suất",
+    formula: "A_p / √(A_p² + A_q²) from kWh and kvarh",
+    unit: "1",
+    measures: &[
+        Measure::Electricity,
+        Measure::ElectricitySubstituted,
+        Measure::ElectricityExcluded,
+        Measure::ElectricityObserved,
+        Measure::ElectricityExpected,
+        Measure::ReactiveEnergy,
+    ],
+    standard: "Circular 15/2014/TT-BCT, cosφ of the billing period",
+    finest_grain: Grain::QuarterHour,
+    method: 1,
+    no_value: "reactive energy is not measured, or no energy was used",
+    compute,
+};
+
+#[expect(clippy::cast_precision_loss, reason = "the final ratio is the one place where f64 appears")]
+fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
+    let value = electricity_micro_kwh(facts).and_then(|active| {
+        let reactive = facts.get(Measure::ReactiveEnergy).ok_or(Reason::NoInput)?;
+        let apparent = (active as f64).hypot(reactive as f64);
+        if apparent > 0.0 { Ok(active as f64 / apparent) } else { Err(Reason::NoEnergy) }
+    });
+    value.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::kpi::testing::{day, near};
+    use crate::model::fact::Measure;
+
+    #[test]
+    fn p3_900_kwh_and_600_kvarh() {
+        let facts = [
+            (Measure::Electricity, 900_000_000),
+            (Measure::ReactiveEnergy, 600_000_000),
+            (Measure::ElectricityObserved, 1),
+        ];
+        near(&day("power_factor", &facts), 0.832_050);
+    }
+}

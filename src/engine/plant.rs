@@ -1,0 +1,105 @@
+//! The plant as the engine knows it: tags, assets, calendar and the rules of one configuration.
+
+use serde::{Deserialize, Serialize};
+
+use super::calendar::Calendar;
+use crate::model::id::{AssetId, Digest, SiteId};
+use crate::model::record::Level;
+use crate::model::tag::{TagIndex, TagSpec};
+use crate::model::time::Grain;
+use crate::model::unit::ProductUnit;
+use crate::reference::Reference;
+
+/// Everything the engine needs to know; never changes while an engine lives.
+#[derive(Debug, Clone)]
+pub struct Plant {
+    /// The factory.
+    pub site: SiteId,
+    /// Every tag, sorted by name; [`TagIndex`] is the position.
+    pub tags: Vec<TagSpec>,
+    /// Every asset, each after its parent, so the site comes first.
+    pub assets: Vec<Asset>,
+    /// Shifts, days off and holidays.
+    pub calendar: Calendar,
+    /// Factors and other dated data.
+    pub reference: Reference,
+    /// The grains of which records are made, ascending, at least one.
+    pub grains: Vec<Grain>,
+    /// What happens when a year has no published grid factor.
+    pub grid_factor: MissingFactor,
+    /// Digest of the configuration text.
+    pub config: Digest,
+}
+
+/// What happens when a factor is missing for a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingFactor {
+    /// No value, with the reason.
+    #[default]
+    Null,
+    /// The latest earlier factor; the record says provisional and names the factor's year.
+    Latest,
+}
+
+/// One asset and its inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// Its id.
+    pub id: AssetId,
+    /// Position of its parent in [`Plant::assets`]; smaller than its own. `None` for the site.
+    pub parent: Option<usize>,
+    /// Its place in the hierarchy.
+    pub level: Level,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Machine state.
+    pub state: Option<TagIndex>,
+    /// Produced quantity.
+    pub total: Option<TagIndex>,
+    /// Good quantity.
+    pub good: Option<TagIndex>,
+    /// Scrap quantity.
+    pub scrap: Option<TagIndex>,
+    /// Rework quantity.
+    pub rework: Option<TagIndex>,
+    /// Planned run time per unit. **Unit**: ns.
+    pub planned_run_time_per_unit_ns: Option<i64>,
+    /// What quantities are counted in.
+    pub product_unit: ProductUnit,
+    /// Position of the child at which this asset's parts count.
+    pub exit: Option<usize>,
+    /// Declared boundary meters.
+    pub boundary: Boundary,
+    /// Which measures are summed from children by explicit choice.
+    pub sum_children: SumChildren,
+}
+
+/// The boundary meters of an asset: net electricity = electricity + generation − export.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Boundary {
+    /// Imports.
+    pub electricity: Vec<TagIndex>,
+    /// Own generation behind the boundary.
+    pub generation: Vec<TagIndex>,
+    /// Exports.
+    pub export: Vec<TagIndex>,
+    /// Reactive energy.
+    pub reactive: Vec<TagIndex>,
+}
+
+impl Boundary {
+    /// Says whether net electricity can be computed.
+    pub fn has_electricity(&self) -> bool {
+        !self.electricity.is_empty() || !self.generation.is_empty()
+    }
+}
+
+/// Which measures an asset without an input of its own sums from its children. Machines don't sum by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SumChildren {
+    /// Net and reactive electricity.
+    pub electricity: bool,
+    /// Quantities; only of like product units.
+    pub parts: bool,
+}
