@@ -5,5 +5,6 @@
 //! downtime, a missing value never becomes 0.
 
 pub mod calendar;
+pub mod config;
 pub mod kpi;
 pub mod plant;
