@@ -1,1 +1,15 @@
-//! Modbus.
+//! IN over Modbus: registers of meters and PLCs become samples.
+//!
+//! `config` says what to read, `plan` (pure) merges it into few requests, `link` (the only file that touches the
+//! Modbus crate) carries one request at a time, `decode` (pure) turns words into values, `poll` keeps the periods.
+//! A request here can express a read and nothing else; a failed read never becomes a value.
+
+pub mod config;
+pub mod decode;
+pub mod device;
+pub mod link;
+pub mod plan;
+pub mod poll;
+
+pub use device::{Endpoint, endpoints};
+pub use poll::run;

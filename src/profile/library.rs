@@ -1,0 +1,191 @@
+//! The profiles that come with the program.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::register::{RegisterType, Sentinel, Table, WordOrder};
+use crate::model::unit::Unit;
+
+/// Every built-in profile, by name. A new device is one file in `config/profiles/` and one line here.
+pub const BUILTIN: &[(&str, &str)] = &[
+    ("abb_b23", include_str!("../../config/profiles/abb_b23.toml")),
+    ("carlo_gavazzi_em340", include_str!("../../config/profiles/carlo_gavazzi_em340.toml")),
+    ("eastron_sdm630", include_str!("../../config/profiles/eastron_sdm630.toml")),
+    ("lovato_dmg610", include_str!("../../config/profiles/lovato_dmg610.toml")),
+    ("schneider_iem3000", include_str!("../../config/profiles/schneider_iem3000.toml")),
+    ("siemens_pac2200", include_str!("../../config/profiles/siemens_pac2200.toml")),
+];
+
+/// How well a profile is founded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Two independent sources agree.
+    TwoSources,
+    /// One source only: compare a value with the device's display before relying on it.
+    OneSource,
+    /// Sources disagree; the profile says where, and the installer is warned.
+    SourcesConflict,
+}
+
+/// What a register's values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileKind {
+    /// A level at an instant.
+    Gauge,
+    /// A total that grows.
+    Counter,
+}
+
+/// A device type.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Name in configuration; the file's name.
+    pub name: String,
+    /// Who makes it.
+    pub vendor: String,
+    /// Its type, as printed on it.
+    pub model: String,
+    /// How well the map is founded.
+    pub confidence: Confidence,
+    /// Where each register was taken from.
+    pub sources: Vec<String>,
+    /// What is known to be odd about the device.
+    #[serde(default)]
+    pub quirks: Vec<String>,
+    /// Where sources disagree, for the installer to check.
+    #[serde(default)]
+    pub conflicts: Vec<String>,
+    /// What the device can bear.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Its points, in the order of the file.
+    #[serde(rename = "register")]
+    pub registers: Vec<Register>,
+    /// Words with the value they stand for; a test decodes them.
+    #[serde(rename = "example")]
+    pub examples: Vec<Example>,
+}
+
+/// What a device can bear in one request.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Most registers in one request. **Source**: 125 in the Modbus application protocol, less where noted.
+    pub max_words: u16,
+    /// Most unwanted registers read along to save a request. 0 reads nothing that wasn't asked for.
+    pub max_gap: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_words: 125, max_gap: 0 }
+    }
+}
+
+/// One point of a device type.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// Name of the point: the last segment of its tag.
+    pub point: String,
+    /// Address on the wire, from 0.
+    pub address: u16,
+    /// Which table.
+    pub table: Table,
+    /// How its words are read.
+    #[serde(rename = "type")]
+    pub register_type: RegisterType,
+    /// In which order they arrive.
+    #[serde(default = "abcd")]
+    pub order: WordOrder,
+    /// value = raw × scale, in `unit`.
+    #[serde(default = "one")]
+    pub scale: f64,
+    /// Unit of the value.
+    pub unit: Unit,
+    /// What the values are.
+    #[serde(default = "gauge")]
+    pub kind: ProfileKind,
+    /// Marks for "no value".
+    #[serde(default)]
+    pub sentinels: Vec<Sentinel>,
+    /// Largest growth per second of a counter that the device can show, in `unit`.
+    #[serde(default)]
+    pub max_per_second: Option<f64>,
+}
+
+const fn abcd() -> WordOrder {
+    WordOrder::Abcd
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
+const fn gauge() -> ProfileKind {
+    ProfileKind::Gauge
+}
+
+/// Words as they travel, and what they mean.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// Which point.
+    pub point: String,
+    /// Registers in the order of their addresses.
+    pub words: Vec<u16>,
+    /// The value they stand for; none where they mean "no value".
+    pub value: Option<f64>,
+    /// Where the words come from: a manual's page, a recording, or `constructed` from the register's description.
+    pub origin: String,
+}
+
+/// A built-in profile that can't be read: a fault of the program.
+#[derive(Debug, thiserror::Error)]
+#[error("profile {name}: {reason}")]
+pub struct ProfileError {
+    name: String,
+    reason: String,
+}
+
+/// Profiles by name.
+#[derive(Debug, Clone, Default)]
+pub struct Library(BTreeMap<String, Profile>);
+
+impl Library {
+    /// Returns the profiles that come with the program.
+    pub fn builtin() -> Self {
+        Self::parse(BUILTIN).expect("a test reads every built-in profile")
+    }
+
+    /// Reads profiles from (name, TOML text) pairs.
+    ///
+    /// # Errors
+    /// [`ProfileError`] names the first profile that is malformed or whose name is not its file's.
+    pub fn parse(files: &[(&str, &str)]) -> Result<Self, ProfileError> {
+        let mut profiles = BTreeMap::new();
+        for (name, text) in files {
+            let refused = |reason: String| ProfileError { name: (*name).to_owned(), reason };
+            let profile: Profile = toml::from_str(text).map_err(|error| refused(error.to_string()))?;
+            if profile.name != *name {
+                return Err(refused(format!("it calls itself \"{}\"", profile.name)));
+            }
+            profiles.insert(profile.name.clone(), profile);
+        }
+        Ok(Self(profiles))
+    }
+
+    /// Returns the profile of a name.
+    pub fn get(&self, name: &str) -> Option<&Profile> {
+        self.0.get(name)
+    }
+
+    /// Returns every profile, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Profile> {
+        self.0.values()
+    }
+}
