@@ -1,1 +1,18 @@
-//! (room ledger)
+//! What leaves the factory for an authority: numbered, chained, signed pages, and their verification.
+//!
+//! In: closed records and a share policy. Out: [`page::SignedPage`]s whose bytes are final, and findings about the
+//! pages of others. An edit, a gap, a repetition, a reordering or a fork shows without any help of who holds them.
+//!
+//! - `key`: Ed25519 keys, JWK and thumbprint
+//! - `jws`: detached signatures over a page's bytes
+//! - `page`: what a page says, its canonical bytes and hash
+//! - `stream`: cuts records into pages after a share policy
+//! - `verify`: checks one page and a chain of them
+//!
+//! Nothing here reads a clock, a file or the network, and no page can hold a tag or free text.
+
+pub mod jws;
+pub mod key;
+pub mod page;
+pub mod stream;
+pub mod verify;

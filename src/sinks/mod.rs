@@ -1,4 +1,11 @@
-//! OUT.
+//! OUT: each destination is a cursor over what the store holds.
+//!
+//! - `platform`: signed pages to an authority's hub
+//! - `influxdb`: records as points to InfluxDB 2 or what takes its write API
+//!
+//! A destination is one folder: `config`, `encode` (pure) and the sending shell; `forwarder` holds the cursor, the
+//! back-off and the health they share. A sink never touches a source, and nothing here delays the pipeline.
 
+pub mod forwarder;
 pub mod influxdb;
 pub mod platform;

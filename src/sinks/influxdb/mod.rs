@@ -1,1 +1,3 @@
-//! InfluxDB 2.
+//! Records as points to InfluxDB 2, or what takes its write API.
+
+pub mod config;

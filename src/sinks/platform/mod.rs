@@ -1,1 +1,3 @@
-//! The platform.
+//! Signed pages to an authority's platform, by the hub protocol.
+
+pub mod config;

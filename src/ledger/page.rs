@@ -1,0 +1,208 @@
+//! What a page says, its canonical bytes and its hash.
+//!
+//! A page is made once. Its bytes are RFC 8785 canonical JSON and are stored and sent as they are; nobody ever has to
+//! serialise it again to check it. `docs/pages.md` describes the form for an auditor.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::jws;
+use super::key::{GatewayKey, Jwk};
+use crate::model::fact::{Facts, Measure};
+use crate::model::id::{AssetId, Digest, GatewayId, SiteId, StreamName};
+use crate::model::record::{ClockState, KpiId, KpiValue, Level, WindowRecord};
+use crate::model::share::SharePolicy;
+use crate::model::time::{Grain, Timestamp, Window};
+use crate::model::unit::ProductUnit;
+
+/// Version of the page form.
+pub const VERSION: u16 = 1;
+
+/// What a page is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageKind {
+    /// It opens an epoch or changes what is shared, and holds no records.
+    Policy,
+    /// It holds records.
+    Records,
+}
+
+/// What is signed. Every field is present in each page, `null` or empty where it says nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// Version of this form: [`VERSION`].
+    pub v: u16,
+    /// What the page is for.
+    pub kind: PageKind,
+    /// The box that made and signed it.
+    pub gateway: GatewayId,
+    /// The chain it belongs to.
+    pub stream: StreamName,
+    /// From 1. A new epoch begins where an operator resolved a fork.
+    pub epoch: u32,
+    /// Place in the epoch, from 1 without gaps.
+    pub seq: u64,
+    /// SHA-256 of the page before; of page 1 the last common page of the epoch before, all zero where there is none.
+    pub prev: Digest,
+    /// When it was cut, plant time.
+    pub created_at: Timestamp,
+    /// Digest of the configuration in force.
+    pub config: Digest,
+    /// Digest of the share policy it was cut after; the policy itself is in the last policy page.
+    pub policy_digest: Digest,
+    /// Of a policy page: what may leave.
+    pub policy: Option<SharePolicy>,
+    /// Of a policy page: the measures that go out with each shared KPI, by KPI, in the order of the measures' codes.
+    pub reveals: BTreeMap<String, Vec<String>>,
+    /// Of a policy page: the public key that signs this epoch.
+    pub key: Option<Jwk>,
+    /// The records, in the order of [`WindowRecord::sort_key`].
+    pub records: Vec<SharedRecord>,
+}
+
+/// One asset's shared KPIs in one closed window. Its type can't hold a tag or free text; lineage to tags stays on the
+/// box and is found by `inputs_digest`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedRecord {
+    /// The factory.
+    pub site: SiteId,
+    /// What the figures are about.
+    pub asset: AssetId,
+    /// Its place in the hierarchy.
+    pub level: Level,
+    /// How long the window is.
+    pub grain: Grain,
+    /// The window.
+    pub window: Window,
+    /// 1 for the first closing; a higher one replaces those before.
+    pub revision: u32,
+    /// What quantities are counted in.
+    pub product_unit: ProductUnit,
+    /// The measures of the shared KPIs, and no other.
+    pub facts: Facts,
+    /// The shared KPIs, in catalogue order.
+    pub kpis: Vec<KpiValue>,
+    /// Digest of the configuration that made it.
+    pub config: Digest,
+    /// The clock while it was measured.
+    pub clock: ClockState,
+    /// Digest over the lineage that stays on the box.
+    pub inputs_digest: Digest,
+}
+
+/// A finished page: final bytes, their hash and their signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedPage {
+    /// The box that made it.
+    pub gateway: GatewayId,
+    /// The chain it belongs to.
+    pub stream: StreamName,
+    /// The chain's epoch, from 1.
+    pub epoch: u32,
+    /// Place in the epoch, from 1.
+    pub seq: u64,
+    /// SHA-256 of the page before.
+    pub prev: Digest,
+    /// SHA-256 of `bytes`.
+    pub hash: Digest,
+    /// Digest of the share policy it was cut after.
+    pub policy: Digest,
+    /// Canonical JSON: stored and sent as it is.
+    pub bytes: Vec<u8>,
+    /// Detached JWS over `bytes`.
+    pub jws: String,
+}
+
+/// The last page of a stream: what the next one continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its epoch.
+    pub epoch: u32,
+    /// Its number.
+    pub seq: u64,
+    /// Its SHA-256.
+    pub hash: Digest,
+    /// Digest of the share policy it was cut after.
+    pub policy: Digest,
+}
+
+impl Page {
+    /// Returns the canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        canonical(self)
+    }
+
+    /// Signs the page, which makes it final.
+    pub fn sign(&self, key: &GatewayKey) -> SignedPage {
+        let bytes = self.to_bytes();
+        SignedPage {
+            gateway: self.gateway.clone(),
+            stream: self.stream.clone(),
+            epoch: self.epoch,
+            seq: self.seq,
+            prev: self.prev,
+            hash: hash(&bytes),
+            policy: self.policy_digest,
+            jws: jws::sign(&bytes, key),
+            bytes,
+        }
+    }
+}
+
+impl SignedPage {
+    /// Returns the head of the stream once this page is its last.
+    pub const fn head(&self) -> Head {
+        Head { epoch: self.epoch, seq: self.seq, hash: self.hash, policy: self.policy }
+    }
+}
+
+/// Returns the SHA-256 of a page's bytes.
+pub fn hash(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
+}
+
+/// Returns the digest of a share policy: SHA-256 of its canonical JSON.
+pub fn policy_digest(policy: &SharePolicy) -> Digest {
+    hash(&canonical(policy))
+}
+
+/// Returns what `policy` lets out of a record; `None` where that is nothing.
+pub fn shared<'m>(
+    record: &WindowRecord,
+    policy: &SharePolicy,
+    measures_of: impl Fn(&KpiId) -> &'m [Measure],
+) -> Option<SharedRecord> {
+    // Levels are ordered widest first.
+    if record.grain != policy.grain || record.level > policy.level {
+        return None;
+    }
+    let kpis: Vec<KpiValue> = record.kpis.iter().filter(|value| policy.kpis.contains(&value.kpi)).cloned().collect();
+    if kpis.is_empty() {
+        return None;
+    }
+    let measures: Vec<Measure> = kpis.iter().flat_map(|value| measures_of(&value.kpi)).copied().collect();
+    Some(SharedRecord {
+        site: record.site.clone(),
+        asset: record.asset.clone(),
+        level: record.level,
+        grain: record.grain,
+        window: record.window,
+        revision: record.revision,
+        product_unit: record.product_unit,
+        facts: record.facts.only(&measures),
+        kpis,
+        config: record.config,
+        clock: record.clock,
+        inputs_digest: record.inputs_digest,
+    })
+}
+
+/// Returns the RFC 8785 form.
+pub(super) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(value).expect("pages hold strings, integers and finite numbers only")
+}
