@@ -1,0 +1,474 @@
+//! `[[source]] type = "mqtt"`: a broker, the topics to read there, and the points they carry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::payload::{Path, Pattern};
+use crate::model::id::{SourceName, TagName};
+use crate::model::problem::Problems;
+use crate::model::state::MachineState;
+use crate::model::tag::{SourceIndex, TagKind, TagSpec};
+use crate::model::time::Period;
+use crate::model::unit::Unit;
+use crate::runtime::secret::Secret;
+
+/// How late a message may arrive unless declared: brokers and radio links buffer.
+const LATENESS: Period = Period::from_ms(60_000);
+/// How long a value holds unless declared: devices publish on change, so silence is normal for a while.
+const HOLD: Period = Period::from_ms(5 * 60_000);
+/// Unacknowledged messages the broker may have under way to us, on MQTT 5.
+const RECEIVE_MAXIMUM: u16 = 1000;
+
+/// One broker and what is read from it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MqttSource {
+    /// First segment of its tags.
+    pub name: Spanned<SourceName>,
+    /// `mqtt://host[:1883]` or `mqtts://host[:8883]`.
+    pub url: Spanned<String>,
+    /// `5` or `311`.
+    #[serde(default)]
+    pub version: Option<Spanned<Version>>,
+    /// Client identifier of the persistent session; default `parkgate-<gateway>-<source>`. Two clients with one
+    /// identifier throw each other out.
+    #[serde(default)]
+    pub client_id: Option<Spanned<String>>,
+    /// User name at the broker.
+    #[serde(default)]
+    pub username: Option<Spanned<String>>,
+    /// Password at the broker.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// PEM file of the authority that signed the broker's certificate; default: the public authorities.
+    #[serde(default)]
+    pub ca_file: Option<Spanned<PathBuf>>,
+    /// What to subscribe to.
+    pub topic: Vec<Spanned<Topic>>,
+    /// The points that are kept.
+    #[serde(default)]
+    pub point: Vec<Spanned<PointSpec>>,
+    /// How late a message may arrive; default 60 s.
+    #[serde(default)]
+    pub lateness: Option<Period>,
+    /// Messages that may be under way unacknowledged, on MQTT 5; default 1000.
+    #[serde(default)]
+    pub receive_maximum: Option<Spanned<u16>>,
+}
+
+/// Version of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "u16")]
+pub enum Version {
+    /// MQTT 5.
+    #[default]
+    V5,
+    /// MQTT 3.1.1.
+    V311,
+}
+
+impl TryFrom<u16> for Version {
+    type Error = String;
+    fn try_from(number: u16) -> Result<Self, String> {
+        match number {
+            5 => Ok(Self::V5),
+            311 => Ok(Self::V311),
+            other => Err(format!("MQTT version {other} is not supported: expected 5 or 311")),
+        }
+    }
+}
+
+/// One subscription and how its payloads are read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topic {
+    /// Topic filter; `{device}` and `{point}` stand for one level each, `+` and `#` as usual.
+    pub filter: Spanned<String>,
+    /// The device, where the filter has no `{device}`.
+    #[serde(default)]
+    pub device: Option<Spanned<String>>,
+    /// The point, where the filter has no `{point}`.
+    #[serde(default)]
+    pub point: Option<Spanned<String>>,
+    /// What a payload is.
+    pub format: PayloadFormat,
+    /// Where the value stands in JSON, like `$.v`; default `$`, the whole document.
+    #[serde(default)]
+    pub value: Option<Spanned<String>>,
+    /// Where the event time stands in JSON: RFC 3339 with an offset, or a number of s, ms, µs or ns since 1970.
+    /// Without it the event time is the arrival.
+    #[serde(default)]
+    pub time: Option<Spanned<String>>,
+    /// `0` or `1`; default 1.
+    #[serde(default)]
+    pub qos: Option<Spanned<u8>>,
+}
+
+/// What a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadFormat {
+    /// A JSON document.
+    Json,
+    /// A number or a state name as text.
+    Plain,
+}
+
+/// One point that is kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PointSpec {
+    /// `device.point`, or the one of the two that the topics give.
+    pub name: Spanned<String>,
+    /// Default: `state` where `states` is given, else `gauge`.
+    #[serde(default)]
+    pub kind: Option<Spanned<Kind>>,
+    /// Unit of the value; default `1`.
+    #[serde(default = "one")]
+    pub unit: Unit,
+    /// Text or number (as text) of a payload → state.
+    #[serde(default)]
+    pub states: BTreeMap<String, MachineState>,
+    /// How long a value holds before NO_DATA begins; default 5 min.
+    #[serde(default)]
+    pub hold: Option<Period>,
+    /// Length of the interval whose amount a value is; for kind `interval`.
+    #[serde(default)]
+    pub period: Option<Spanned<Period>>,
+    /// Largest growth per second the device can show, in the tag's unit; for kind `counter`.
+    #[serde(default)]
+    pub max_per_second: Option<Spanned<f64>>,
+    /// Values that mean "no value".
+    #[serde(default)]
+    pub sentinel: Vec<f64>,
+}
+
+/// How a point's values turn into amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A level, held until the next value.
+    Gauge,
+    /// A total that grows.
+    Counter,
+    /// The amount of the interval that ends at the event time.
+    Interval,
+    /// A machine state.
+    State,
+}
+
+const fn one() -> Unit {
+    Unit::One
+}
+
+impl PointSpec {
+    /// Returns the declared or the natural kind.
+    pub fn kind(&self) -> Kind {
+        let natural = if self.states.is_empty() { Kind::Gauge } else { Kind::State };
+        self.kind.as_ref().map_or(natural, |kind| *kind.get_ref())
+    }
+}
+
+impl MqttSource {
+    /// Returns the protocol version.
+    pub fn version(&self) -> Version {
+        self.version.as_ref().map(|version| *version.get_ref()).unwrap_or_default()
+    }
+
+    /// Returns the number of unacknowledged messages that may be under way.
+    pub fn receive_maximum(&self) -> u16 {
+        self.receive_maximum.as_ref().map_or(RECEIVE_MAXIMUM, |maximum| *maximum.get_ref())
+    }
+
+    /// Says what this source alone can say against itself.
+    pub fn check(&self, problems: &mut Problems) {
+        if let Err(message) = Address::parse(self.url.get_ref()) {
+            problems.error(self.url.span(), message, "write mqtt://host:1883 or mqtts://host:8883");
+        }
+        if self.receive_maximum() == 0 {
+            let span = self.receive_maximum.as_ref().map(Spanned::span);
+            problems.error(span, "receive_maximum 0 would let no message through", "write 1 to 65535; 1000 by default");
+        }
+        if let (None, Some(username)) = (&self.password, &self.username) {
+            problems.warning(
+                username.span(),
+                format!("source \"{}\" has a user name without a password", self.name.get_ref()),
+                "write password = { env = \"NAME\" } if the broker asks for one",
+            );
+        }
+        if self.topic.is_empty() {
+            problems.error(
+                self.name.span(),
+                "an mqtt source without a topic reads nothing",
+                "add a topic with a filter",
+            );
+        }
+        self.topic.iter().for_each(|topic| topic.get_ref().check(problems));
+        let mut seen = BTreeSet::new();
+        for point in &self.point {
+            self.check_point(point.get_ref(), problems);
+            let name = &point.get_ref().name;
+            if !seen.insert(name.get_ref()) {
+                let message = format!("point \"{}\" is declared twice", name.get_ref());
+                problems.error(name.span(), message, "keep one of the two");
+            }
+        }
+    }
+
+    fn check_point(&self, point: &PointSpec, problems: &mut Problems) {
+        let name = point.name.get_ref();
+        let feeding: Vec<&Topic> = self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(name)).collect();
+        let here = || point.name.span();
+        if feeding.is_empty() {
+            problems.error(
+                here(),
+                format!("no topic of source \"{}\" can carry point \"{name}\"", self.name.get_ref()),
+                "name it after the {device} and {point} of a filter, like press-1.scrap",
+            );
+        }
+        let untimed = feeding.iter().any(|topic| topic.time.is_none());
+        match point.kind() {
+            Kind::Interval if point.period.as_ref().is_none_or(|period| period.get_ref().as_ms() <= 0) => {
+                problems.error(here(), format!("interval point \"{name}\" has no period"), "add period = \"15min\"");
+            }
+            Kind::Interval if untimed => problems.error(
+                here(),
+                format!("interval point \"{name}\" has no event time, so a message sent twice would count twice"),
+                "add time = \"$.ts\" to its topic",
+            ),
+            Kind::Counter if untimed => problems.warning(
+                here(),
+                format!("counter \"{name}\" has no event time, so a message sent again may look like a reset"),
+                "add time = \"$.ts\" to its topic if the device sends one",
+            ),
+            Kind::State if point.states.is_empty() => problems.error(
+                here(),
+                format!("state point \"{name}\" has no states"),
+                "add states = { run = \"producing\", stop = \"idle\" }",
+            ),
+            _ => {}
+        }
+        for (given, wanted, key) in [
+            (point.period.as_ref().map(Spanned::span), Kind::Interval, "period"),
+            (point.max_per_second.as_ref().map(Spanned::span), Kind::Counter, "max_per_second"),
+        ] {
+            if given.is_some() && point.kind() != wanted {
+                problems.error(given, format!("{key} means nothing for point \"{name}\""), format!("remove {key}"));
+            }
+        }
+    }
+
+    /// Returns the tags of the declared points, in their order here. A point whose name is no tag is a problem
+    /// and left out.
+    pub fn tags(&self, source: SourceIndex, problems: &mut Problems) -> Vec<TagSpec> {
+        self.point.iter().filter_map(|point| self.tag(source, point.get_ref(), problems)).collect()
+    }
+
+    fn tag(&self, source: SourceIndex, point: &PointSpec, problems: &mut Problems) -> Option<TagSpec> {
+        let name = match TagName::new(&format!("{}.{}", self.name.get_ref(), point.name.get_ref())) {
+            Ok(name) => name,
+            Err(invalid) => {
+                problems.error(point.name.span(), invalid.to_string(), "write device.point");
+                return None;
+            }
+        };
+        let kind = match point.kind() {
+            Kind::Gauge => TagKind::Gauge,
+            Kind::Counter => TagKind::Counter {
+                modulus: None,
+                max_per_second: point.max_per_second.as_ref().map(|limit| *limit.get_ref()),
+            },
+            Kind::Interval => {
+                TagKind::Interval { period_ms: point.period.as_ref().map_or(0, |period| period.get_ref().as_ms()) }
+            }
+            Kind::State => TagKind::State,
+        };
+        Some(TagSpec {
+            name,
+            source,
+            kind,
+            unit: point.unit,
+            hold_ms: point.hold.unwrap_or(HOLD).as_ms(),
+            lateness_ms: self.lateness.unwrap_or(LATENESS).as_ms(),
+            states: point.states.clone(),
+        })
+    }
+}
+
+impl Topic {
+    /// Returns the quality of service to ask for.
+    pub fn qos(&self) -> u8 {
+        self.qos.as_ref().map_or(1, |qos| *qos.get_ref())
+    }
+
+    /// Returns the compiled filter.
+    ///
+    /// # Errors
+    /// What is wrong with the filter, for the configuration check.
+    pub fn pattern(&self) -> Result<Pattern, String> {
+        let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.get_ref().clone());
+        Pattern::new(self.filter.get_ref(), text(&self.device), text(&self.point))
+    }
+
+    /// Says whether a message here could carry a point of this name.
+    fn feeds(&self, name: &str) -> bool {
+        self.pattern().is_ok_and(|pattern| pattern.can_name(name))
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        if let Err(message) = self.pattern() {
+            problems.error(self.filter.span(), message, "write a filter like floor/{device}/{point}");
+        }
+        if self.qos() > 1 {
+            problems.error(
+                self.qos.as_ref().map(Spanned::span),
+                format!("quality of service {} is not supported", self.qos()),
+                "write 0 or 1: with 1 a message is acknowledged after it is stored",
+            );
+        }
+        for (key, path) in [("value", &self.value), ("time", &self.time)] {
+            let Some(path) = path else { continue };
+            if self.format == PayloadFormat::Plain {
+                let message = format!("a plain payload has no {key} path");
+                problems.error(path.span(), message, format!("remove {key}, or write format = \"json\""));
+            } else if let Err(message) = Path::parse(path.get_ref()) {
+                problems.error(path.span(), message, "write a path like $.a.b[0]");
+            }
+        }
+    }
+}
+
+/// Where a broker listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Name or address; IPv6 in brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether the connection is TLS.
+    pub tls: bool,
+}
+
+impl Address {
+    /// Reads `mqtt://host[:port]` or `mqtts://host[:port]`.
+    ///
+    /// # Errors
+    /// What is wrong with the text, for the configuration check.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let refused = |why: &str| format!("\"{url}\" is not the address of a broker: {why}");
+        let (rest, tls, default) = if let Some(rest) = url.strip_prefix("mqtt://") {
+            (rest, false, 1883)
+        } else if let Some(rest) = url.strip_prefix("mqtts://") {
+            (rest, true, 8883)
+        } else {
+            return Err(refused("it starts with neither mqtt:// nor mqtts://"));
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains(['/', '?', '@']) {
+            return Err(refused("it holds more than host and port; user and password have keys of their own"));
+        }
+        // The colons of an IPv6 address stand inside brackets.
+        let split = rest.rfind(':').filter(|colon| rest.rfind(']').is_none_or(|bracket| bracket < *colon));
+        let (host, port) = match split {
+            Some(colon) => {
+                let port = rest[colon + 1..].parse().map_err(|_| refused("its port is no number from 1 to 65535"))?;
+                (&rest[..colon], port)
+            }
+            None => (rest, default),
+        };
+        if host.is_empty() || port == 0 {
+            return Err(refused("host or port is missing"));
+        }
+        Ok(Self { host: host.to_owned(), port, tls })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, MqttSource, Problems, SourceIndex, TagKind};
+
+    const FLOOR: &str = r#"
+        name = "floor"
+        url = "mqtt://127.0.0.1:1883"
+        topic = [{ filter = "floor/{device}/{point}", format = "json", value = "$.v", time = "$.ts" }]
+        point = [
+          { name = "press-1.scrap", kind = "counter" },
+          { name = "press-1.state", states = { run = "producing" } },
+        ]
+    "#;
+
+    fn problems_of(text: &str) -> Vec<String> {
+        let source: MqttSource = toml::from_str(text).unwrap();
+        let mut problems = Problems::default();
+        source.check(&mut problems);
+        source.tags(SourceIndex(0), &mut problems);
+        problems.0.into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn points_become_tags_of_their_source() {
+        let source: MqttSource = toml::from_str(FLOOR).unwrap();
+        let mut problems = Problems::default();
+        source.check(&mut problems);
+        let tags = source.tags(SourceIndex(3), &mut problems);
+        assert_eq!(problems, Problems::default());
+        assert_eq!(tags[0].name.as_str(), "floor.press-1.scrap");
+        assert_eq!(tags[0].kind, TagKind::Counter { modulus: None, max_per_second: None });
+        assert_eq!((tags[1].kind, tags[1].lateness_ms, tags[1].hold_ms), (TagKind::State, 60_000, 300_000));
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        for (from, to, expected) in [
+            ("mqtt://127.0.0.1:1883", "http://127.0.0.1", "it starts with neither mqtt:// nor mqtts://"),
+            ("press-1.scrap", "press-1.a.scrap", "no topic of source \"floor\" can carry point \"press-1.a.scrap\""),
+            ("$.v", "$..v", "is not a path"),
+            ("{device}/{point}", "{device}/x-{point}", "stands for a whole level"),
+            ("kind = \"counter\"", "kind = \"interval\"", "interval point \"press-1.scrap\" has no period"),
+            ("kind = \"counter\"", "kind = \"gauge\", max_per_second = 2.0", "max_per_second means nothing"),
+            (", states = { run = \"producing\" }", ", kind = \"state\"", "has no states"),
+            ("press-1.scrap", "press-1.state", "declared twice"),
+            ("time = \"$.ts\"", "qos = 2", "quality of service 2"),
+            (
+                "\"json\", value = \"$.v\", time = \"$.ts\"",
+                "\"plain\", value = \"$.v\"",
+                "a plain payload has no value",
+            ),
+        ] {
+            let text = FLOOR.replace(from, to);
+            assert_ne!(text, FLOOR, "{from}");
+            let found = problems_of(&text);
+            assert!(found.iter().any(|message| message.contains(expected)), "{expected}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_increment_without_event_time_is_refused() {
+        let text = FLOOR
+            .replace("kind = \"counter\"", "kind = \"interval\", period = \"15min\"")
+            .replace(", time = \"$.ts\"", "");
+        assert!(problems_of(&text)[0].contains("would count twice"));
+    }
+
+    #[test]
+    fn unknown_keys_and_versions_are_refused() {
+        for extra in ["version = 4", "topics = []"] {
+            assert!(toml::from_str::<MqttSource>(&format!("{extra}\n{FLOOR}")).is_err(), "{extra}");
+        }
+        assert!(toml::from_str::<MqttSource>(&format!("version = 311\n{FLOOR}")).is_ok());
+    }
+
+    #[test]
+    fn broker_addresses_have_default_ports_and_nothing_but_host_and_port() {
+        let address = |host: &str, port, tls| Ok(Address { host: host.to_owned(), port, tls });
+        assert_eq!(Address::parse("mqtt://broker"), address("broker", 1883, false));
+        assert_eq!(Address::parse("mqtts://10.0.0.5/"), address("10.0.0.5", 8883, true));
+        assert_eq!(Address::parse("mqtt://[::1]:1884"), address("[::1]", 1884, false));
+        for bad in ["broker", "mqtt://", "mqtt://a:b", "mqtt://user@host", "mqtt://host/topic", "mqtt://host:0"] {
+            assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
