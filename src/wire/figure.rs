@@ -102,6 +102,10 @@ pub struct Figure {
     pub sites_reporting: u32,
     /// Factories that should be in it.
     pub sites_expected: u32,
+    /// In the hub, where the figure rests on one record: what the factory's box said. The hub computes `value` from the
+    /// same facts with its own reference data, so the two differ where the factor does. Absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<KpiValue>,
 }
 
 #[cfg(test)]
@@ -139,6 +143,7 @@ mod tests {
             product_unit: Some(ProductUnit::Piece),
             sites_reporting: 2,
             sites_expected: 3,
+            reported: None,
         };
         let json = concat!(
             r#"{"window":{"start":"2026-09-21T14:13:20.000Z","end":"2026-09-21T14:18:20.000Z"},"#,
