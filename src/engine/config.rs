@@ -127,7 +127,8 @@ impl TimeOfDay {
 impl FromStr for TimeOfDay {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let two_digits = |part: &str| (part.len() == 2).then(|| part.parse::<u16>().ok()).flatten();
+        let is_two_digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        let two_digits = |part: &str| part.parse::<u16>().ok().filter(|_| is_two_digits(part));
         text.split_once(':')
             .and_then(|(hours, minutes)| Some((two_digits(hours)?, two_digits(minutes)?)))
             .filter(|(hours, minutes)| *minutes < 60 && hours * 60 + minutes <= 1440)
