@@ -1,1 +1,3 @@
-//! (room api)
+//! The KPI API, shared by box and hub: one file a resource.
+
+pub mod config;
