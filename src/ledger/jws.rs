@@ -77,3 +77,46 @@ fn parts(jws: &str) -> Result<(Header, &str, [u8; 64]), JwsFault> {
 fn signing_input(header: &str, payload: &[u8]) -> Vec<u8> {
     format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload)).into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{JwsFault, URL_SAFE_NO_PAD, kid, sign, signing_input, verify};
+    use crate::ledger::fixture::key;
+    use crate::ledger::key::GatewayKey;
+    use base64::Engine as _;
+
+    #[test]
+    fn rfc_8037_signature() {
+        // Appendix A.4: header {"alg":"EdDSA"}, payload "Example of Ed25519 signing".
+        let header = "eyJhbGciOiJFZERTQSJ9";
+        let input = signing_input(header, b"Example of Ed25519 signing");
+        assert_eq!(input, b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc");
+        assert_eq!(
+            URL_SAFE_NO_PAD.encode(key().sign(&input)),
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+        );
+    }
+
+    #[test]
+    fn the_payload_stays_out_and_the_key_is_named() {
+        let jws = sign(b"bytes", &key());
+        assert_eq!(kid(&jws), Ok(key().kid()));
+        assert_eq!(verify(b"bytes", &jws, &key().verifying()), Ok(()));
+        assert_eq!(verify(b"bytez", &jws, &key().verifying()), Err(JwsFault::Mismatch));
+        let other = GatewayKey::from_seed([7; 32]).verifying();
+        assert!(matches!(verify(b"bytes", &jws, &other), Err(JwsFault::Key { .. })));
+    }
+
+    #[test]
+    fn another_algorithm_or_form_is_refused() {
+        let signature = sign(b"bytes", &key()).split_once("..").unwrap().1.to_owned();
+        for header in [r#"{"alg":"none","kid":"x"}"#, r#"{"alg":"EdDSA"}"#, r#"{"alg":"EdDSA","kid":"x","b64":false}"#]
+        {
+            let jws = format!("{}..{signature}", URL_SAFE_NO_PAD.encode(header));
+            assert_eq!(verify(b"bytes", &jws, &key().verifying()), Err(JwsFault::Header), "{header}");
+        }
+        for form in ["", "a.b.c", "..", "e30..AA"] {
+            assert_eq!(verify(b"bytes", form, &key().verifying()), Err(JwsFault::Form), "{form}");
+        }
+    }
+}

@@ -130,3 +130,45 @@ impl VerifyingKey {
 fn jwk_of(key: &ed25519_dalek::VerifyingKey) -> Jwk {
     Jwk::from_x(&URL_SAFE_NO_PAD.encode(key.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{GatewayKey, Jwk, VerifyingKey};
+    use crate::ledger::fixture::key;
+
+    // RFC 8037 appendix A.1 and A.3.
+    const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    const THUMBPRINT: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+
+    #[test]
+    fn rfc_8037_public_key_and_thumbprint() {
+        assert_eq!(key().jwk().x, X);
+        assert_eq!(key().kid(), THUMBPRINT);
+        let json = serde_json::to_string(&key().jwk()).unwrap();
+        assert_eq!(json, format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{X}"}}"#));
+        let read = VerifyingKey::from_jwk(&serde_json::from_str(&json).unwrap()).unwrap();
+        assert_eq!(read.kid(), THUMBPRINT);
+        assert_eq!(read, key().verifying());
+    }
+
+    #[test]
+    fn the_private_key_does_not_print() {
+        assert_eq!(format!("{:?}", key()), format!("GatewayKey({THUMBPRINT})"));
+    }
+
+    #[test]
+    fn what_is_no_ed25519_key_is_refused() {
+        let other_curve = Jwk { crv: "X25519".to_owned(), ..Jwk::from_x(X) };
+        let weak = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        for bad in [other_curve, Jwk::from_x(""), Jwk::from_x(&X[..42]), Jwk::from_x("===="), Jwk::from_x(weak)] {
+            assert!(VerifyingKey::from_jwk(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_signature_of_another_key_does_not_verify() {
+        let other = GatewayKey::from_seed([7; 32]);
+        assert!(key().verifying().verifies(b"page", &key().sign(b"page")));
+        assert!(!key().verifying().verifies(b"page", &other.sign(b"page")));
+    }
+}

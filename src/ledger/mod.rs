@@ -7,12 +7,17 @@
 //! - `jws`: detached signatures over a page's bytes
 //! - `page`: what a page says, its canonical bytes and hash
 //! - `stream`: cuts records into pages after a share policy
-//! - `verify`: checks one page and a chain of them
+//! - `verify`: checks one page
+//! - `chain`: checks a chain of them and says in sentences what is wrong
 //!
 //! Nothing here reads a clock, a file or the network, and no page can hold a tag or free text.
 
+pub mod chain;
 pub mod jws;
 pub mod key;
 pub mod page;
 pub mod stream;
 pub mod verify;
+
+#[cfg(test)]
+mod fixture;

@@ -206,3 +206,70 @@ pub fn shared<'m>(
 pub(super) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json_canonicalizer::to_vec(value).expect("pages hold strings, integers and finite numbers only")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Level, hash, policy_digest, shared};
+    use crate::ledger::fixture::{ledger, measures_of, policy, record};
+    use crate::ledger::verify::read_page;
+    use crate::model::fact::Measure;
+    use crate::model::time::Grain;
+
+    const POLICY_BYTES: &[u8] = include_bytes!("fixture/hepza-1-1.json");
+    const POLICY_JWS: &str = include_str!("fixture/hepza-1-1.jws");
+    const RECORD_BYTES: &[u8] = include_bytes!("fixture/hepza-1-2.json");
+    const RECORD_JWS: &str = include_str!("fixture/hepza-1-2.jws");
+
+    #[test]
+    fn bytes_hash_and_signature_of_a_policy_page_are_frozen() {
+        let page = &ledger()[0];
+        assert_eq!(String::from_utf8_lossy(&page.bytes), String::from_utf8_lossy(POLICY_BYTES));
+        assert_eq!(page.jws, POLICY_JWS);
+        assert_eq!(page.hash.to_string(), "cf0a4b166a176ae7c01e5580212805cb1b80e3161890a56a1744f571fd243dcb");
+        assert_eq!(page.policy.to_string(), "0358dc404dc40a08233eae4ae3ffbad04d4b3b45e52bbeb8b7d281254248cefc");
+    }
+
+    #[test]
+    fn bytes_hash_and_signature_of_a_page_of_records_are_frozen() {
+        let page = &ledger()[1];
+        assert_eq!(String::from_utf8_lossy(&page.bytes), String::from_utf8_lossy(RECORD_BYTES));
+        assert_eq!(page.jws, RECORD_JWS);
+        assert_eq!(page.hash.to_string(), "c49174bae19d23d2aaca967e5e2b789638a7e2a44e37abaddd51491873200fae");
+        assert_eq!(page.prev, hash(POLICY_BYTES));
+    }
+
+    #[test]
+    fn a_page_read_back_says_the_same() {
+        for signed in ledger() {
+            let page = read_page(&signed.bytes).unwrap();
+            assert_eq!(page.to_bytes(), signed.bytes);
+            assert_eq!(page.policy_digest, policy_digest(&policy()));
+        }
+    }
+
+    #[test]
+    fn only_the_shared_kpis_and_their_facts_go_out() {
+        let shared = shared(&record(0, 1), &policy(), measures_of).unwrap();
+        let kpis: Vec<&str> = shared.kpis.iter().map(|value| value.kpi.as_str()).collect();
+        assert_eq!(kpis, ["electricity", "carbon_intensity"]);
+        assert_eq!(shared.facts.get(Measure::Apt), None);
+        assert_eq!(shared.facts.get(Measure::Electricity), Some(126_238_290_000));
+        assert_eq!(shared.facts.get(Measure::ProducedQuantity), Some(9_007_199_254_740_993));
+    }
+
+    #[test]
+    fn a_finer_level_another_grain_and_an_unshared_kpi_stay_inside() {
+        let mut line = record(0, 1);
+        line.level = Level::Line;
+        let mut hour = record(0, 1);
+        hour.grain = Grain::Hour;
+        let mut oee = record(0, 1);
+        oee.kpis.truncate(1);
+        for inside in [line, hour, oee] {
+            assert_eq!(shared(&inside, &policy(), measures_of), None);
+        }
+        let mut wide = policy();
+        wide.level = Level::Unit;
+        assert!(shared(&record(0, 1), &wide, measures_of).is_some(), "wider levels go out too");
+    }
+}

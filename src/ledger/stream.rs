@@ -145,3 +145,88 @@ fn split(records: Vec<SharedRecord>) -> Vec<Vec<SharedRecord>> {
     }
     pages
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PAGE_BYTES_MAX, PAGE_RECORDS_MAX, Stream};
+    use crate::ledger::fixture::{DAY, key, ledger, measures_of, policy, record, stream};
+    use crate::ledger::page::PageKind;
+    use crate::ledger::verify::read_page;
+    use crate::model::fact::Measure;
+    use crate::model::id::{AssetId, Digest};
+    use crate::model::record::{KpiId, Level, WindowRecord};
+
+    const CONFIG: Digest = Digest([0x11; 32]);
+
+    #[test]
+    fn an_epoch_opens_with_its_policy_and_key() {
+        let page = read_page(&ledger()[0].bytes).unwrap();
+        assert_eq!((page.kind, page.epoch, page.seq, page.prev), (PageKind::Policy, 1, 1, Digest::ZERO));
+        assert_eq!((page.policy, page.key), (Some(policy()), Some(key().jwk())));
+        assert_eq!(
+            serde_json::to_string(&page.reveals).unwrap(),
+            concat!(
+                r#"{"carbon_intensity":["pq_micro","electricity_micro_kwh"],"#,
+                r#""electricity":["electricity_micro_kwh","electricity_substituted_micro_kwh"]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_stream_continues_where_the_store_left_it() {
+        let (mut whole, mut first) = (stream(), stream());
+        let at_once: Vec<_> =
+            [0, 1].into_iter().flat_map(|day| whole.cut(DAY, CONFIG, &[record(day, 1)], &key())).collect();
+        let before = first.cut(DAY, CONFIG, &[record(0, 1)], &key());
+        let head = first.head();
+        let mut again = Stream::open(first.gateway.clone(), first.name().clone(), 1, policy(), head, measures_of);
+        let after = again.cut(DAY, CONFIG, &[record(1, 1)], &key());
+        assert_eq!([before, after].concat(), at_once);
+    }
+
+    #[test]
+    fn a_changed_policy_is_a_page_of_its_own_before_what_it_lets_out() {
+        let head = ledger().last().unwrap().head();
+        let mut wider = policy();
+        wider.kpis = vec![KpiId::of("oee")];
+        let gateway = stream().gateway;
+        let mut changed = Stream::open(gateway, stream().name, 1, wider, Some(head), measures_of);
+        let pages = changed.cut(DAY, CONFIG, &[record(3, 1)], &key());
+        let kinds: Vec<_> = pages.iter().map(|page| read_page(&page.bytes).unwrap().kind).collect();
+        assert_eq!(kinds, [PageKind::Policy, PageKind::Records]);
+        assert_eq!((pages[0].seq, pages[0].prev), (head.seq + 1, head.hash));
+        let records = read_page(&pages[1].bytes).unwrap().records;
+        assert_eq!(records[0].facts.iter().map(|(measure, _)| measure).collect::<Vec<_>>(), [Measure::Apt]);
+    }
+
+    #[test]
+    fn a_new_epoch_names_the_last_common_page() {
+        let common = ledger()[1].head();
+        let mut next = Stream::open(stream().gateway, stream().name, 2, policy(), Some(common), measures_of);
+        let page = &next.cut(DAY, CONFIG, &[], &key())[0];
+        assert_eq!((page.epoch, page.seq, page.prev), (2, 1, common.hash));
+    }
+
+    #[test]
+    fn nothing_shared_makes_no_page() {
+        let mut stream = stream();
+        assert_eq!(stream.cut(DAY, CONFIG, &[], &key()).len(), 1, "the policy page");
+        let mut line = record(0, 1);
+        line.level = Level::Line;
+        assert!(stream.cut(DAY, CONFIG, &[line], &key()).is_empty());
+        assert!(stream.cut(DAY, CONFIG, &[], &key()).is_empty());
+    }
+
+    #[test]
+    fn pages_keep_to_their_limits_and_lose_no_record() {
+        let many: Vec<WindowRecord> = (0..1203)
+            .map(|number| WindowRecord { asset: AssetId::new(&format!("site-{number:04}")).unwrap(), ..record(0, 1) })
+            .collect();
+        let pages = stream().cut(DAY, CONFIG, &many, &key());
+        let read: Vec<_> = pages.iter().skip(1).map(|page| read_page(&page.bytes).unwrap()).collect();
+        assert!(pages.iter().all(|page| page.bytes.len() <= PAGE_BYTES_MAX));
+        assert!(read.iter().all(|page| page.records.len() <= PAGE_RECORDS_MAX));
+        let assets: Vec<_> = read.into_iter().flat_map(|page| page.records).map(|record| record.asset).collect();
+        assert_eq!(assets, many.into_iter().map(|record| record.asset).collect::<Vec<_>>());
+    }
+}

@@ -1,8 +1,10 @@
-//! Checks one page, and a chain of pages.
+//! Checks one page.
 
 use super::jws::{self, JwsFault};
 use super::key::VerifyingKey;
 use super::page::{Page, PageKind, VERSION, canonical, policy_digest};
+
+pub use super::chain::{Audit, ChainSummary, Fault, Finding, KnownHead, Presented, Trust, verify_chain};
 
 /// Why bytes are no authentic page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +23,7 @@ pub enum PageFault {
 /// [`PageFault::Malformed`].
 pub fn read_page(bytes: &[u8]) -> Result<Page, PageFault> {
     let page: Page = serde_json::from_slice(bytes).map_err(|error| PageFault::Malformed(error.to_string()))?;
-    check_content(&page).map_err(PageFault::Malformed)?;
+    check_content(&page).and_then(|()| check_texts(&page)).map_err(PageFault::Malformed)?;
     if canonical(&page) == bytes {
         Ok(page)
     } else {
@@ -54,5 +56,74 @@ fn check_content(page: &Page) -> Result<(), String> {
         (PageKind::Records, ..) if page.seq == 1 => Err("page 1 of an epoch is a policy page".to_owned()),
         (PageKind::Records, None, None) if page.reveals.is_empty() && !page.records.is_empty() => Ok(()),
         (PageKind::Records, ..) => Err("a page of records holds records, and no policy or key".to_owned()),
+    }
+}
+
+/// KPI and factor ids are the only texts of a record that no type bounds.
+fn check_texts(page: &Page) -> Result<(), String> {
+    let values = || page.records.iter().flat_map(|record| &record.kpis);
+    let ids = values().map(|value| value.kpi.as_str());
+    let factors = values().flat_map(|value| &value.factors).map(|factor| factor.id.as_str());
+    let reveals = page.reveals.iter().flat_map(|(kpi, measures)| measures.iter().chain([kpi])).map(String::as_str);
+    match ids.chain(factors).chain(reveals).find(|text| !is_code(text)) {
+        None => Ok(()),
+        Some(text) => Err(format!("\"{text}\" stands where an id of 1 to 64 of a-z, 0-9, _ and - must")),
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JwsFault, PageFault, read_page, verify_page};
+    use crate::ledger::fixture::{key, ledger};
+    use crate::ledger::key::GatewayKey;
+    use crate::ledger::page::Page;
+
+    fn refused(change: impl Fn(&mut Page)) -> String {
+        let mut page = read_page(&ledger()[1].bytes).unwrap();
+        change(&mut page);
+        let signed = page.sign(&key());
+        verify_page(&signed.bytes, &signed.jws, &key().verifying()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_authentic_page_is_read() {
+        let page = &ledger()[1];
+        assert_eq!(verify_page(&page.bytes, &page.jws, &key().verifying()).unwrap().records.len(), 2);
+    }
+
+    #[test]
+    fn another_gateways_signature_is_told_from_a_broken_page() {
+        let page = &ledger()[1];
+        let other = GatewayKey::from_seed([7; 32]).verifying();
+        assert!(matches!(verify_page(&page.bytes, &page.jws, &other), Err(PageFault::Signature(JwsFault::Key { .. }))));
+        assert!(matches!(read_page(b"{}"), Err(PageFault::Malformed(_))));
+    }
+
+    #[test]
+    fn a_signed_page_must_still_be_a_page() {
+        assert_eq!(refused(|page| page.v = 2), "not a page: form version 2, this program reads version 1");
+        assert_eq!(refused(|page| page.seq = 1), "not a page: page 1 of an epoch is a policy page");
+        assert_eq!(
+            refused(|page| page.records.clear()),
+            "not a page: a page of records holds records, and no policy or key"
+        );
+        assert_eq!(
+            refused(|page| page.records[0].kpis[0].kpi.0 = "call me at 5".into()),
+            "not a page: \"call me at 5\" stands where an id of 1 to 64 of a-z, 0-9, _ and - must"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_not_canonical_are_no_page() {
+        let page = &ledger()[1];
+        let spaced = [b" ", page.bytes.as_slice()].concat();
+        let jws = crate::ledger::jws::sign(&spaced, &key());
+        let fault = verify_page(&spaced, &jws, &key().verifying()).unwrap_err();
+        assert_eq!(fault.to_string(), "not a page: its bytes are not the canonical form of what they say");
     }
 }
