@@ -1,10 +1,306 @@
 //! PURE: samples become facts, facts fill windows, windows close into records.
 //!
-//! In: [`crate::model::sample::SampleBatch`]es in commit order and the instants of waking. Out: `Effects`.
-//! No clock, no I/O: the same journal gives the same bytes. Percentages are never averaged, NO_DATA never becomes
-//! downtime, a missing value never becomes 0.
+//! In: [`SampleBatch`]es in commit order and the instants of waking. Out: [`Effects`]. No clock, no I/O: the same
+//! journal gives the same bytes. Percentages are never averaged, NO_DATA never becomes downtime, a missing value
+//! never becomes 0.
+//!
+//! A minute closes when the watermark (`now` less the largest lateness of a source) has passed its end and no counter
+//! can still change it within its hold. What arrives for a closed minute becomes a correction and revises the closed
+//! windows that hold it.
 
+mod assemble;
 pub mod calendar;
+mod checkpoint;
 pub mod config;
+mod grid;
 pub mod kpi;
 pub mod plant;
+mod record;
+mod series;
+mod windows;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use checkpoint::CheckpointError;
+pub use grid::choose as choose_grid_factor;
+pub use record::revise;
+
+use assemble::{Span, assemble};
+use plant::Plant;
+use series::{Ingested, Series, TagMinute};
+use windows::{OpenWindow, Windows};
+
+use crate::model::fact::{FactRow, Facts, Measure};
+use crate::model::record::{ClockState, WindowRecord};
+use crate::model::sample::SampleBatch;
+use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
+
+/// A sample stamped further ahead of `now` than this is kept in the store and takes part in nothing: its clock is
+/// wrong, and waiting for the watermark to reach it would hold it for ever. **Unit**: ms.
+const AHEAD_MS_MAX: i64 = 10 * MINUTE_MS;
+
+/// What one call of [`Engine::advance`] brought about, in a fixed order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Effects {
+    /// Facts of the minutes that closed, ascending by minute, then in plant order. Empty facts are left out.
+    pub facts: Vec<FactRow>,
+    /// What is to be added to the facts of minutes that closed before, ascending by minute, then in plant order.
+    pub corrections: Vec<FactRow>,
+    /// Records of the windows that closed, by end, grain, then in plant order.
+    pub records: Vec<WindowRecord>,
+    /// Closed windows that a correction touched: their records want the next revision, see [`revise`].
+    pub revise: Vec<Revision>,
+    /// What was left out since the last call.
+    pub refused: Refused,
+}
+
+impl Effects {
+    /// Says whether nothing happened that would have to be made durable.
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+            && self.corrections.is_empty()
+            && self.records.is_empty()
+            && self.refused == Refused::default()
+    }
+}
+
+/// Samples that took part in nothing. They are in the store all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Refused {
+    /// Not newer than what was processed.
+    pub late: u64,
+    /// Delivered again.
+    pub duplicate: u64,
+    /// Stamped too far ahead of `now`.
+    pub ahead: u64,
+}
+
+/// A closed window whose facts were corrected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Position of the asset in the plant.
+    pub asset: usize,
+    /// The window's grain.
+    pub grain: Grain,
+    /// The window.
+    pub window: Window,
+    /// The sum of its corrections; the half-hour peak is not in it and is read anew from the minutes.
+    pub correction: Facts,
+}
+
+/// The engine of one plant.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    plant: Arc<Plant>,
+    children: Vec<Vec<usize>>,
+    clock: ClockState,
+    lateness_ms: i64,
+    series: Vec<Series>,
+    windows: Windows,
+    /// Every minute before it is closed; `None` before the first advance.
+    closed_until: Option<Timestamp>,
+    now: Timestamp,
+    refused: Refused,
+}
+
+impl Engine {
+    /// Makes an engine that has seen nothing.
+    pub fn new(plant: Arc<Plant>, clock: ClockState) -> Self {
+        Self {
+            children: assemble::children(&plant.assets),
+            lateness_ms: plant.tags.iter().map(|tag| tag.lateness_ms).max().unwrap_or(0),
+            series: vec![Series::default(); plant.tags.len()],
+            windows: Windows::default(),
+            closed_until: None,
+            now: Timestamp(i64::MIN),
+            refused: Refused::default(),
+            clock,
+            plant,
+        }
+    }
+
+    /// Returns the plant.
+    pub fn plant(&self) -> &Arc<Plant> {
+        &self.plant
+    }
+
+    /// Returns up to where every minute is closed; `None` before the first advance.
+    pub fn closed_until(&self) -> Option<Timestamp> {
+        self.closed_until
+    }
+
+    /// Takes the samples of a batch. Nothing is computed before [`Engine::advance`].
+    pub fn ingest(&mut self, batch: &SampleBatch) {
+        self.now = self.now.max(batch.received_at);
+        for sample in &batch.samples {
+            let Some(series) = self.series.get_mut(sample.tag.as_usize()) else { continue };
+            if sample.measured_at > self.now + AHEAD_MS_MAX {
+                self.refused.ahead += 1;
+                continue;
+            }
+            match series.ingest(sample) {
+                Ingested::Taken => {}
+                Ingested::Duplicate => self.refused.duplicate += 1,
+                Ingested::Late => self.refused.late += 1,
+            }
+        }
+    }
+
+    /// Moves plant time to `now` (never back) and closes what is due.
+    pub fn advance(&mut self, now: Timestamp) -> Effects {
+        self.now = self.now.max(now);
+        self.close(self.now - self.lateness_ms)
+    }
+
+    /// Closes everything that the samples so far can close, and every open window as it stands: the end of a
+    /// recording. What is missing of such a window counts as not observed.
+    pub fn finish(&mut self) -> Effects {
+        let Some(last) = self.series.iter().filter_map(Series::latest).max() else { return Effects::default() };
+        let mut effects = self.close(last);
+        let mut until = self.closed_until.unwrap_or(last);
+        while until < last {
+            self.close_minute(until, &mut effects);
+            until = until + MINUTE_MS;
+        }
+        self.closed_until = Some(until);
+        for mut open in std::mem::take(&mut self.windows.open) {
+            let missing = self.unobserved(Window { start: until, end: open.window.end });
+            open.facts.iter_mut().zip(&missing).for_each(|(facts, missing)| facts.merge_over_time(missing));
+            effects.records.extend(record::close(&self.plant, self.clock, open));
+        }
+        effects
+    }
+
+    /// Returns the facts of a span of which nothing was observed.
+    fn unobserved(&self, span: Window) -> Vec<Facts> {
+        let planned = self.plant.calendar.planned(span.start, span.end);
+        let whole = Span::Whole { planned: &planned, length_ms: span.length_ms() };
+        assemble(&self.plant.assets, &self.children, whole, &[])
+    }
+
+    fn close(&mut self, watermark: Timestamp) -> Effects {
+        let mut effects = Effects::default();
+        let mut until = self.start(watermark);
+        for (series, spec) in self.series.iter_mut().zip(&self.plant.tags) {
+            series.process(spec, watermark, until);
+        }
+        while until + MINUTE_MS <= watermark && self.is_resolved(until + MINUTE_MS, watermark) {
+            self.close_minute(until, &mut effects);
+            until = until + MINUTE_MS;
+        }
+        self.closed_until = Some(until);
+        self.correct(until, &mut effects);
+        effects.refused = std::mem::take(&mut self.refused);
+        effects
+    }
+
+    /// Returns up to where minutes are closed; at the first call opens the windows.
+    fn start(&mut self, watermark: Timestamp) -> Timestamp {
+        if let Some(until) = self.closed_until {
+            return until;
+        }
+        let earliest =
+            self.series.iter().zip(&self.plant.tags).filter_map(|(series, spec)| series.earliest(spec)).min();
+        let start = earliest.map_or(watermark, |earliest| earliest.min(watermark)).minute();
+        let assets = self.plant.assets.len();
+        self.windows =
+            Windows::start(&self.plant.grains, &self.plant.calendar, start, |before| self.unobserved(before), assets);
+        start
+    }
+
+    fn is_resolved(&self, end: Timestamp, watermark: Timestamp) -> bool {
+        self.series.iter().zip(&self.plant.tags).all(|(series, spec)| series.is_resolved(spec, end, watermark))
+    }
+
+    fn close_minute(&mut self, start: Timestamp, effects: &mut Effects) {
+        let minute = Window { start, end: start + MINUTE_MS };
+        let tags: Vec<Option<TagMinute>> =
+            self.series.iter_mut().zip(&self.plant.tags).map(|(series, spec)| series.close(spec, start)).collect();
+        let calendar = &self.plant.calendar;
+        let planned = calendar.planned(minute.start, minute.end);
+        let whole = Span::Whole { planned: &planned, length_ms: MINUTE_MS };
+        let mut facts = assemble(&self.plant.assets, &self.children, whole, &tags);
+        let is_block_end = calendar.window_ending_at(Grain::HalfHour, minute.end).is_some();
+        self.windows.close_half_hour(&mut facts, is_block_end);
+        for closed in self.windows.add(&self.plant.grains, calendar, minute, &facts) {
+            effects.records.extend(record::close(&self.plant, self.clock, closed));
+        }
+        let rows = self.plant.assets.iter().zip(facts).filter(|(_, facts)| !facts.is_empty());
+        effects.facts.extend(rows.map(|(asset, facts)| FactRow { asset: asset.id.clone(), minute: start, facts }));
+    }
+
+    /// Collects what was booked into closed minutes, adds it to open windows, and names the closed ones it touches.
+    fn correct(&mut self, closed_until: Timestamp, effects: &mut Effects) {
+        let mut minutes: BTreeMap<Timestamp, Vec<Option<TagMinute>>> = BTreeMap::new();
+        for (position, series) in self.series.iter_mut().enumerate() {
+            for (minute, contribution) in series.corrections(closed_until) {
+                let tags = minutes.entry(minute).or_insert_with(|| vec![None; self.plant.tags.len()]);
+                tags[position] = Some(contribution);
+            }
+        }
+        let mut revisions: BTreeMap<(Grain, Window, usize), Facts> = BTreeMap::new();
+        for (minute, tags) in minutes {
+            let facts = assemble(&self.plant.assets, &self.children, Span::Correction, &tags);
+            for (asset, correction) in facts.into_iter().enumerate() {
+                self.correct_asset(minute, asset, correction, closed_until, &mut revisions, effects);
+            }
+        }
+        effects.revise.extend(revisions.into_iter().map(|((grain, window, asset), correction)| Revision {
+            asset,
+            grain,
+            window,
+            correction,
+        }));
+    }
+
+    fn correct_asset(
+        &mut self,
+        minute: Timestamp,
+        asset: usize,
+        correction: Facts,
+        closed_until: Timestamp,
+        revisions: &mut BTreeMap<(Grain, Window, usize), Facts>,
+        effects: &mut Effects,
+    ) {
+        if correction.iter().all(|(_, amount)| amount == 0) {
+            return;
+        }
+        self.correct_peak(minute, asset, &correction, closed_until, effects);
+        self.windows.correct(minute, asset, &correction);
+        let calendar = &self.plant.calendar;
+        let id = self.plant.assets[asset].id.clone();
+        for grain in &self.plant.grains {
+            if let Some(window) = calendar.window_of(*grain, minute).filter(|window| window.end <= closed_until) {
+                revisions.entry((*grain, window, asset)).or_default().merge_over_time(&correction);
+            }
+        }
+        effects.corrections.push(FactRow { asset: id, minute, facts: correction });
+    }
+
+    /// A corrected half-hour block has another electricity: added to the running block, or to the peak that stands
+    /// in the last minute of the closed one.
+    fn correct_peak(
+        &mut self,
+        minute: Timestamp,
+        asset: usize,
+        correction: &Facts,
+        closed_until: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let energy = correction.amount(Measure::Electricity);
+        let Some(block) = self.plant.calendar.window_of(Grain::HalfHour, minute).filter(|_| energy != 0) else {
+            return;
+        };
+        if block.end > closed_until {
+            self.windows.half_hour[asset] += energy;
+            return;
+        }
+        let facts = [(Measure::HalfHourPeak, energy)].into_iter().collect();
+        let id = self.plant.assets[asset].id.clone();
+        effects.corrections.push(FactRow { asset: id, minute: block.end - MINUTE_MS, facts });
+    }
+}
+
+#[cfg(test)]
+mod tests;

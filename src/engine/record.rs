@@ -1,0 +1,100 @@
+//! From the facts of a closed window to its records, and from corrections to the next revision.
+
+use sha2::{Digest as _, Sha256};
+
+use super::grid;
+use super::kpi::{self, KpiContext};
+use super::plant::{Asset, Plant};
+use super::{OpenWindow, Revision};
+use crate::model::fact::{Facts, Measure};
+use crate::model::id::Digest;
+use crate::model::record::{ClockState, KpiValue, Reason, WindowRecord};
+use crate::model::time::{Grain, Window};
+
+/// Returns the first records of a closed window, in plant order; assets without any fact have none.
+pub(super) fn close(plant: &Plant, clock: ClockState, closed: OpenWindow) -> Vec<WindowRecord> {
+    let OpenWindow { grain, window, facts } = closed;
+    let context = context(plant, window);
+    let with_facts = plant.assets.iter().zip(facts).filter(|(_, facts)| !facts.is_empty());
+    with_facts.map(|(asset, facts)| record(plant, clock, asset, grain, window, 1, facts, &context)).collect()
+}
+
+/// Returns the next revision of `previous`: its facts plus the correction, the half-hour peak as `peak` says (the
+/// largest of the window's corrected minutes). `None` where `previous` is about another window.
+pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, peak: Option<i128>) -> Option<WindowRecord> {
+    let asset = plant.assets.get(revision.asset)?;
+    if asset.id != previous.asset || previous.grain != revision.grain || previous.window != revision.window {
+        return None;
+    }
+    let mut facts = previous.facts.clone();
+    facts.merge_over_time(&revision.correction);
+    if let Some(peak) = peak {
+        facts.set(Measure::HalfHourPeak, peak);
+    }
+    let context = context(plant, revision.window);
+    let next = previous.revision + 1;
+    Some(record(plant, previous.clock, asset, revision.grain, revision.window, next, facts, &context))
+}
+
+/// Returns what KPIs of this window need beside facts.
+fn context(plant: &Plant, window: Window) -> KpiContext {
+    let year = plant.calendar.year_of(window);
+    KpiContext {
+        grid: grid::choose(&plant.reference, year, plant.grid_factor),
+        calendar_assumed: plant.calendar.is_assumed(),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of a record's identity, each of its own type")]
+fn record(
+    plant: &Plant,
+    clock: ClockState,
+    asset: &Asset,
+    grain: Grain,
+    window: Window,
+    revision: u32,
+    facts: Facts,
+    context: &KpiContext,
+) -> WindowRecord {
+    let kpis = kpi::CATALOGUE.iter().map(|definition| kpi::evaluate(definition, &facts, grain, context));
+    WindowRecord {
+        site: plant.site.clone(),
+        asset: asset.id.clone(),
+        level: asset.level,
+        grain,
+        window,
+        revision,
+        product_unit: asset.product_unit,
+        kpis: kpis.filter(can_be_asked).collect(),
+        config: plant.config,
+        clock,
+        inputs_digest: inputs_digest(plant, asset, grain, window, revision, &facts),
+        facts,
+    }
+}
+
+/// A KPI that this asset, or a window of this length, never has is no record.
+fn can_be_asked(value: &KpiValue) -> bool {
+    !matches!(value.reason, Some(Reason::NoInput | Reason::BelowFinestGrain))
+}
+
+/// Returns the SHA-256 over configuration, identity, facts and the names of the asset's own tags: the key under which
+/// the box finds the lineage of a published figure.
+fn inputs_digest(plant: &Plant, asset: &Asset, grain: Grain, window: Window, revision: u32, facts: &Facts) -> Digest {
+    let boundary = &asset.boundary;
+    let mut tags: Vec<&str> = [asset.state, asset.total, asset.good, asset.scrap, asset.rework]
+        .into_iter()
+        .flatten()
+        .chain(
+            [&boundary.electricity, &boundary.generation, &boundary.export, &boundary.reactive]
+                .into_iter()
+                .flatten()
+                .copied(),
+        )
+        .filter_map(|tag| plant.tags.get(tag.as_usize()).map(|spec| spec.name.as_str()))
+        .collect();
+    tags.sort_unstable();
+    let lineage = (&plant.site, &asset.id, grain.code(), window, revision, plant.config.0, facts, tags);
+    let bytes = postcard::to_stdvec(&lineage).expect("ids and integers always encode");
+    Digest(Sha256::digest(bytes).into())
+}

@@ -1,0 +1,402 @@
+//! One tag's samples in event-time order, booked as amounts and states into UTC minutes.
+//!
+//! In: samples in any order. Out: per minute the amount, what was substituted or excluded, the time really observed,
+//! and the states. Samples wait until the watermark passes them, so arrival order never matters. Amounts are spread
+//! linearly in 10⁻⁶ units with the remainder carried along the segment: the minutes sum to the whole, exactly.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::number::Number;
+use crate::model::sample::{Quality, Sample};
+use crate::model::state::MachineState;
+use crate::model::tag::{TagKind, TagSpec};
+use crate::model::time::{MINUTE_MS, Timestamp};
+use crate::model::unit::Dimension;
+
+/// Milliseconds in an hour: a power in 10⁻⁶ kW over this time is as much in 10⁻⁶ kWh.
+const HOUR_MS: i128 = 3_600_000;
+
+/// What one tag contributes to one minute.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct TagMinute {
+    /// Amount, substituted part included. **Unit**: 10⁻⁶ of the base unit.
+    pub(super) amount: i128,
+    /// The part that was spread over a gap. **Unit**: 10⁻⁶ of the base unit.
+    pub(super) substituted: i128,
+    /// Growth left out as impossible. **Unit**: 10⁻⁶ of the base unit.
+    pub(super) excluded: i128,
+    /// Time really observed. **Unit**: ms.
+    pub(super) observed_ms: i64,
+    /// States with their spans, ascending, without overlap.
+    pub(super) states: Vec<(Timestamp, Timestamp, MachineState)>,
+}
+
+/// What became of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ingested {
+    /// It waits for the watermark.
+    Taken,
+    /// The same instant was there already.
+    Duplicate,
+    /// It is not newer than what was processed.
+    Late,
+}
+
+/// The state of one tag. Grows with the samples inside the lateness bound only.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Series {
+    /// Samples that the watermark hasn't passed.
+    pending: BTreeMap<Timestamp, (Quality, Option<Number>)>,
+    /// Instant of the last processed sample, usable or not.
+    seen: Option<Timestamp>,
+    /// The last usable sample. **Unit** of the value: 10⁻⁶ of the base unit; a state's code.
+    last: Option<(Timestamp, i128)>,
+    /// A counter's last value before it fell back: a dip recovers to it, a reset doesn't.
+    before_fall: Option<(Timestamp, i128)>,
+    /// Gauge and state: up to where the last value is booked.
+    booked_until: Timestamp,
+    /// Contributions not yet collected.
+    minutes: BTreeMap<Timestamp, TagMinute>,
+}
+
+impl Series {
+    /// Takes a sample. Of two with the same instant the better quality wins, then the larger value, so that the
+    /// order of arrival doesn't matter.
+    pub(super) fn ingest(&mut self, sample: &Sample) -> Ingested {
+        if self.seen.is_some_and(|seen| sample.measured_at <= seen) {
+            return if self.seen == Some(sample.measured_at) { Ingested::Duplicate } else { Ingested::Late };
+        }
+        let fresh = (sample.quality, sample.value);
+        match self.pending.get_mut(&sample.measured_at) {
+            None => {
+                self.pending.insert(sample.measured_at, fresh);
+                Ingested::Taken
+            }
+            Some(held) => {
+                if wins(fresh, *held) {
+                    *held = fresh;
+                }
+                Ingested::Duplicate
+            }
+        }
+    }
+
+    /// Returns where the earliest waiting sample's contribution starts.
+    pub(super) fn earliest(&self, spec: &TagSpec) -> Option<Timestamp> {
+        let (first, _) = self.pending.first_key_value()?;
+        Some(match spec.kind {
+            TagKind::Interval { period_ms } => *first - period_ms,
+            _ => *first,
+        })
+    }
+
+    /// Returns the instant of the newest sample, processed or waiting.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.pending.last_key_value().map(|(at, _)| *at).max(self.seen)
+    }
+
+    /// Books every waiting sample up to and including `watermark`. Nothing of a gauge or state is booked before
+    /// `closed_until`: those minutes are closed as they were.
+    pub(super) fn process(&mut self, spec: &TagSpec, watermark: Timestamp, closed_until: Timestamp) {
+        let later = self.pending.split_off(&(watermark + 1));
+        for (at, (quality, value)) in std::mem::replace(&mut self.pending, later) {
+            let micro = value.filter(|_| quality.is_usable()).and_then(|number| scaled(spec, number));
+            match spec.kind {
+                TagKind::Gauge | TagKind::State => self.process_level(spec, at, micro, closed_until),
+                TagKind::Counter { modulus, max_per_second } => {
+                    if let Some(value) = micro {
+                        let bound = |limit: Option<f64>| limit.and_then(|limit| scaled(spec, Number::Float(limit)));
+                        self.process_counter(spec.hold_ms, at, value, bound(modulus), bound(max_per_second));
+                    }
+                }
+                TagKind::Interval { period_ms } => {
+                    if let Some(amount) = micro {
+                        self.spread(amount, at - period_ms, at, |minute, share| minute.amount += share);
+                        self.observe(at - period_ms, at);
+                    }
+                }
+            }
+            self.seen = Some(at);
+        }
+    }
+
+    /// Says whether every contribution to the minutes before `end` is known: nothing that is still to come within
+    /// the tag's hold can change them.
+    pub(super) fn is_resolved(&self, spec: &TagSpec, end: Timestamp, watermark: Timestamp) -> bool {
+        match spec.kind {
+            TagKind::Gauge | TagKind::State => true,
+            TagKind::Counter { .. } => self.last.is_none_or(|(at, _)| at >= end || watermark >= at + spec.hold_ms),
+            TagKind::Interval { period_ms } => {
+                self.seen.is_none_or(|seen| seen >= end || watermark >= seen + period_ms + spec.hold_ms)
+            }
+        }
+    }
+
+    /// Closes the minutes before `end`: books a held level up to there and returns the minute's contribution.
+    pub(super) fn close(&mut self, spec: &TagSpec, minute: Timestamp) -> Option<TagMinute> {
+        if matches!(spec.kind, TagKind::Gauge | TagKind::State) {
+            self.book_level(spec, minute + MINUTE_MS);
+        }
+        self.minutes.remove(&minute)
+    }
+
+    /// Returns and removes what was booked into minutes before `closed_until`, ascending: corrections.
+    pub(super) fn corrections(&mut self, closed_until: Timestamp) -> BTreeMap<Timestamp, TagMinute> {
+        let open = self.minutes.split_off(&closed_until);
+        std::mem::replace(&mut self.minutes, open)
+    }
+
+    fn process_level(&mut self, spec: &TagSpec, at: Timestamp, value: Option<i128>, closed_until: Timestamp) {
+        self.book_level(spec, at);
+        self.last = value.map(|value| (at, value));
+        self.booked_until = at.max(closed_until);
+    }
+
+    /// Books the held level from where it is booked to `until`, at most as long as it holds.
+    fn book_level(&mut self, spec: &TagSpec, until: Timestamp) {
+        let Some((at, value)) = self.last else { return };
+        let (from, to) = (self.booked_until, until.min(at + spec.hold_ms));
+        if from >= to {
+            return;
+        }
+        self.booked_until = to;
+        self.observe(from, to);
+        if spec.kind == TagKind::State {
+            if let Some(state) = MachineState::from_code(value) {
+                each_minute(from, to, |minute, start, end| self.minute(minute).states.push((start, end, state)));
+            }
+        } else if matches!(spec.unit.dimension(), Dimension::ActivePower | Dimension::ReactivePower) {
+            // Cumulative from the sample on, so that the cuts of minutes don't add up rounding errors.
+            let energy = |t: Timestamp| (value * i128::from(t.ms_since(at))).div_euclid(HOUR_MS);
+            each_minute(from, to, |minute, start, end| self.minute(minute).amount += energy(end) - energy(start));
+        }
+    }
+
+    fn process_counter(
+        &mut self,
+        hold_ms: i64,
+        at: Timestamp,
+        value: i128,
+        modulus: Option<i128>,
+        max_per_second: Option<i128>,
+    ) {
+        let Some((last_at, last)) = self.last.replace((at, value)) else { return };
+        let (from, growth) = match self.before_fall.take() {
+            Some((fall_at, before)) if value >= before => (fall_at, value - before),
+            _ if value >= last => (last_at, value - last),
+            _ => match modulus.filter(|modulus| last * 10 > modulus * 9) {
+                Some(modulus) => (last_at, value + modulus - last),
+                None => {
+                    self.before_fall = Some((last_at, last));
+                    return;
+                }
+            },
+        };
+        let elapsed_ms = i128::from(at.ms_since(from));
+        if max_per_second.is_some_and(|limit| growth * 1000 > limit * elapsed_ms) {
+            self.spread(growth, from, at, |minute, share| minute.excluded += share);
+            return;
+        }
+        let is_gap = at.ms_since(from) > hold_ms;
+        self.spread(growth, from, at, |minute, share| {
+            minute.amount += share;
+            if is_gap {
+                minute.substituted += share;
+            }
+        });
+        // Over a gap the counter was not observed: all of its growth there is substituted.
+        if !is_gap {
+            self.observe(from, at);
+        }
+    }
+
+    /// Spreads `amount` linearly over `[from, to)`. The shares sum to it exactly.
+    fn spread(&mut self, amount: i128, from: Timestamp, to: Timestamp, mut book: impl FnMut(&mut TagMinute, i128)) {
+        let length = i128::from(to.ms_since(from));
+        if length <= 0 {
+            return;
+        }
+        if amount == 0 {
+            return;
+        }
+        let until = |t: Timestamp| (amount * i128::from(t.ms_since(from))).div_euclid(length);
+        each_minute(from, to, |minute, start, end| book(self.minute(minute), until(end) - until(start)));
+    }
+
+    fn observe(&mut self, from: Timestamp, to: Timestamp) {
+        each_minute(from, to, |minute, start, end| self.minute(minute).observed_ms += end.ms_since(start));
+    }
+
+    fn minute(&mut self, minute: Timestamp) -> &mut TagMinute {
+        self.minutes.entry(minute).or_default()
+    }
+}
+
+/// Returns the value in 10⁻⁶ of the base unit; a state's code unscaled.
+fn scaled(spec: &TagSpec, number: Number) -> Option<i128> {
+    match (spec.kind, number) {
+        (TagKind::State, Number::Integer(code)) => Some(code),
+        (TagKind::State, Number::Float(_)) => None,
+        _ => number.to_micro(spec.unit.base_factor()),
+    }
+}
+
+/// Decides between two samples of one instant: the better quality, then the larger value.
+fn wins(fresh: (Quality, Option<Number>), held: (Quality, Option<Number>)) -> bool {
+    let value = |sample: (Quality, Option<Number>)| sample.1.map_or(f64::NEG_INFINITY, Number::as_f64);
+    fresh.0.cmp(&held.0).then_with(|| value(held).total_cmp(&value(fresh))).is_lt()
+}
+
+/// Calls `book(minute, start, end)` for each UTC minute that `[from, to)` touches, ascending.
+fn each_minute(from: Timestamp, to: Timestamp, mut book: impl FnMut(Timestamp, Timestamp, Timestamp)) {
+    let mut start = from;
+    while start < to {
+        let minute = start.minute();
+        let end = to.min(minute + MINUTE_MS);
+        book(minute, start, end);
+        start = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Ingested, MINUTE_MS, MachineState, Number, Quality, Sample, Series, TagKind, TagMinute, TagSpec, Timestamp,
+    };
+    use crate::model::id::TagName;
+    use crate::model::tag::{SourceIndex, TagIndex};
+    use crate::model::unit::Unit;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn spec(kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
+        let name = TagName::new("meter.point").unwrap();
+        TagSpec { name, source: SourceIndex(0), kind, unit, hold_ms, lateness_ms: 0, states: Default::default() }
+    }
+
+    fn counter(hold_ms: i64) -> TagSpec {
+        spec(TagKind::Counter { modulus: Some(65_536.0), max_per_second: Some(10.0) }, Unit::KilowattHour, hold_ms)
+    }
+
+    fn sample(at: i64, value: f64) -> Sample {
+        Sample {
+            tag: TagIndex(0),
+            measured_at: Timestamp(at),
+            value: Some(Number::Float(value)),
+            quality: Quality::Good,
+        }
+    }
+
+    /// Feeds samples and returns the sums over all minutes.
+    fn total(spec: &TagSpec, samples: &[(i64, f64)]) -> TagMinute {
+        let mut series = Series::default();
+        for (at, value) in samples {
+            series.ingest(&sample(*at, *value));
+        }
+        series.process(spec, Timestamp(i64::MAX / 4), Timestamp(0));
+        series.minutes.values().fold(TagMinute::default(), |sum, minute| TagMinute {
+            amount: sum.amount + minute.amount,
+            substituted: sum.substituted + minute.substituted,
+            excluded: sum.excluded + minute.excluded,
+            observed_ms: sum.observed_ms + minute.observed_ms,
+            states: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn counter_growth_is_spread_over_minutes_and_conserved() {
+        let sum = total(&counter(HOUR), &[(0, 100.0), (7 * MINUTE_MS + 1, 100.000_001)]);
+        assert_eq!((sum.amount, sum.substituted, sum.observed_ms), (1, 0, 7 * MINUTE_MS + 1));
+    }
+
+    #[test]
+    fn growth_over_a_gap_is_substituted_and_the_total_conserved() {
+        let sum = total(&counter(2_500), &[(0, 100.0), (10 * MINUTE_MS, 160.0), (10 * MINUTE_MS + 1_000, 161.0)]);
+        assert_eq!((sum.amount, sum.substituted), (61_000_000, 60_000_000));
+        assert_eq!(sum.observed_ms, 1_000);
+    }
+
+    #[test]
+    fn rollover_at_the_register_width_is_arithmetic() {
+        assert_eq!(total(&counter(HOUR), &[(0, 65_530.0), (60_000, 4.0)]).amount, 10_000_000);
+    }
+
+    #[test]
+    fn a_reset_breaks_the_segment_and_a_dip_books_no_lifetime() {
+        let reset = total(&counter(HOUR), &[(0, 500.0), (60_000, 0.0), (120_000, 3.0)]);
+        assert_eq!(reset.amount, 3_000_000);
+        let dip = total(&counter(HOUR), &[(0, 500.0), (60_000, 0.0), (120_000, 501.0)]);
+        assert_eq!(dip.amount, 1_000_000);
+    }
+
+    #[test]
+    fn growth_beyond_the_rated_maximum_is_excluded_and_kept() {
+        let sum = total(&counter(HOUR), &[(0, 0.0), (1_000, 11.0), (2_000, 12.0)]);
+        assert_eq!((sum.amount, sum.excluded), (1_000_000, 11_000_000));
+    }
+
+    #[test]
+    fn an_interval_amount_covers_the_period_before_its_instant() {
+        let interval = spec(TagKind::Interval { period_ms: 15 * MINUTE_MS }, Unit::KilowattHour, 0);
+        let mut series = Series::default();
+        series.ingest(&sample(15 * MINUTE_MS, 3.17));
+        series.process(&interval, Timestamp(HOUR), Timestamp(0));
+        let shares: Vec<i128> = series.minutes.values().map(|minute| minute.amount).collect();
+        assert_eq!((shares.len(), shares.iter().sum::<i128>()), (15, 3_170_000));
+        assert!(shares.iter().all(|share| (211_333..=211_334).contains(share)));
+    }
+
+    #[test]
+    fn power_is_integrated_and_holds_no_longer_than_declared() {
+        let power = spec(TagKind::Gauge, Unit::Watt, 2_500);
+        let mut series = Series::default();
+        series.ingest(&sample(0, 3_600_000.0));
+        series.process(&power, Timestamp(MINUTE_MS), Timestamp(0));
+        let minute = series.close(&power, Timestamp(0)).unwrap();
+        assert_eq!((minute.amount, minute.observed_ms), (2_500_000, 2_500));
+        assert_eq!(series.close(&power, Timestamp(MINUTE_MS)), None);
+    }
+
+    #[test]
+    fn a_state_holds_until_the_next_one_or_its_hold() {
+        let state = spec(TagKind::State, Unit::One, 30_000);
+        let mut series = Series::default();
+        for (at, code) in [(0, MachineState::Producing), (20_000, MachineState::Fault)] {
+            let value = Some(Number::Integer(code.code()));
+            series.ingest(&Sample { tag: TagIndex(0), measured_at: Timestamp(at), value, quality: Quality::Good });
+        }
+        series.process(&state, Timestamp(MINUTE_MS), Timestamp(0));
+        let minute = series.close(&state, Timestamp(0)).unwrap();
+        let spans = vec![
+            (Timestamp(0), Timestamp(20_000), MachineState::Producing),
+            (Timestamp(20_000), Timestamp(50_000), MachineState::Fault),
+        ];
+        assert_eq!((minute.states, minute.observed_ms), (spans, 50_000));
+    }
+
+    #[test]
+    fn a_minute_waits_for_a_counter_until_its_hold_has_passed() {
+        let counter = counter(2_500);
+        let mut series = Series::default();
+        series.ingest(&sample(59_000, 1.0));
+        series.process(&counter, Timestamp(60_000), Timestamp(0));
+        assert!(!series.is_resolved(&counter, Timestamp(60_000), Timestamp(60_000)));
+        assert!(series.is_resolved(&counter, Timestamp(60_000), Timestamp(61_500)));
+        series.ingest(&sample(60_000, 2.0));
+        series.process(&counter, Timestamp(60_000), Timestamp(0));
+        assert!(series.is_resolved(&counter, Timestamp(60_000), Timestamp(60_000)));
+    }
+
+    #[test]
+    fn of_two_samples_of_one_instant_the_better_then_the_larger_wins_in_any_order() {
+        let bad = Sample { quality: Quality::DeclaredBad, ..sample(0, 9.0) };
+        for order in [[sample(0, 1.0), sample(0, 2.0), bad], [bad, sample(0, 2.0), sample(0, 1.0)]] {
+            let mut series = Series::default();
+            let outcomes = order.map(|sample| series.ingest(&sample));
+            assert_eq!(outcomes, [Ingested::Taken, Ingested::Duplicate, Ingested::Duplicate]);
+            assert_eq!(series.pending[&Timestamp(0)], (Quality::Good, Some(Number::Float(2.0))));
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The engine as a whole: hand calculations, and the properties the hub relies on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use proptest::prelude::{Strategy, any, prop, proptest};
+use proptest::{prop_assert, prop_assert_eq};
+
+use super::calendar::Calendar;
+use super::plant::{Asset, Boundary, MissingFactor, Plant, SumChildren};
+use super::{Effects, Engine, revise};
+use crate::model::fact::{FactRow, Facts, Measure};
+use crate::model::id::{AssetId, Digest, SiteId, TagName};
+use crate::model::number::Number;
+use crate::model::record::{ClockState, Level, WindowRecord};
+use crate::model::sample::{Quality, Sample, SampleBatch};
+use crate::model::state::MachineState;
+use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
+use crate::model::time::{Grain, MINUTE_MS, Timestamp};
+use crate::model::unit::{ProductUnit, Unit};
+use crate::reference::Reference;
+
+const STATE: TagIndex = TagIndex(0);
+const TOTAL: TagIndex = TagIndex(1);
+const SCRAP: TagIndex = TagIndex(2);
+const ENERGY: TagIndex = TagIndex(3);
+const LATENESS_MS: i64 = 60_000;
+/// 2026-10-05T07:00:00+07:00, a Monday.
+const MORNING: i64 = 1_791_158_400_000;
+
+fn tag(name: &str, kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
+    let name = TagName::new(name).unwrap();
+    TagSpec { name, source: SourceIndex(0), kind, unit, hold_ms, lateness_ms: LATENESS_MS, states: BTreeMap::new() }
+}
+
+fn asset(id: &str, parent: Option<usize>, level: Level) -> Asset {
+    Asset {
+        id: AssetId::new(id).unwrap(),
+        parent,
+        level,
+        name: None,
+        state: None,
+        total: None,
+        good: None,
+        scrap: None,
+        rework: None,
+        planned_run_time_per_unit_ns: None,
+        product_unit: ProductUnit::Piece,
+        exit: None,
+        boundary: Boundary::default(),
+        sum_children: SumChildren::default(),
+    }
+}
+
+/// A site with a meter, a line, and a press with state, parts and scrap at the line's exit; no calendar.
+fn plant() -> Arc<Plant> {
+    let counter = TagKind::Counter { modulus: None, max_per_second: None };
+    let press = Asset {
+        state: Some(STATE),
+        total: Some(TOTAL),
+        scrap: Some(SCRAP),
+        planned_run_time_per_unit_ns: Some(1_200_000_000),
+        ..asset("press-1", Some(1), Level::Unit)
+    };
+    let site = Asset {
+        boundary: Boundary { electricity: vec![ENERGY], ..Boundary::default() },
+        exit: Some(1),
+        ..asset("site", None, Level::Site)
+    };
+    Arc::new(Plant {
+        site: SiteId::new("tt-main").unwrap(),
+        tags: vec![
+            tag("press-1.state", TagKind::State, Unit::One, 5 * MINUTE_MS),
+            tag("press-1.total", counter, Unit::One, 5 * MINUTE_MS),
+            tag("press-1.scrap", counter, Unit::One, 5 * MINUTE_MS),
+            tag("site.energy", counter, Unit::KilowattHour, 5 * MINUTE_MS),
+        ],
+        assets: vec![site, Asset { exit: Some(2), ..asset("line-1", Some(0), Level::Line) }, press],
+        calendar: Calendar::round_the_clock(TimeZone::get("Asia/Ho_Chi_Minh").unwrap()),
+        reference: Reference::builtin(),
+        grains: vec![Grain::QuarterHour, Grain::Hour, Grain::Day],
+        grid_factor: MissingFactor::Latest,
+        config: Digest::ZERO,
+    })
+}
+
+fn sample(tag: TagIndex, at: i64, value: i128) -> Sample {
+    Sample { tag, measured_at: Timestamp(MORNING + at), value: Some(Number::Integer(value)), quality: Quality::Good }
+}
+
+fn batch(received_at: i64, samples: Vec<Sample>) -> SampleBatch {
+    SampleBatch { source: SourceIndex(0), delivery: 1, received_at: Timestamp(MORNING + received_at), samples }
+}
+
+/// An hour of the press: 40 min producing, 10 min setup, 10 min fault; 1,800 parts of which 90 scrap; 120 kWh.
+fn hour() -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for minute in 0..=60 {
+        let at = minute * MINUTE_MS;
+        let state = match minute {
+            0..40 => MachineState::Producing,
+            40..50 => MachineState::Setup,
+            _ => MachineState::Fault,
+        };
+        samples.push(sample(STATE, at, state.code()));
+        samples.push(sample(TOTAL, at, i128::from(minute.min(40) * 45)));
+        samples.push(sample(SCRAP, at, i128::from(minute.min(40) * 9 / 4)));
+        samples.push(sample(ENERGY, at, i128::from(1000 + minute * 2)));
+    }
+    samples
+}
+
+fn run(batches: &[SampleBatch], wakes: &[i64]) -> Effects {
+    let mut engine = Engine::new(plant(), ClockState::Simulated);
+    let mut all = Effects::default();
+    for (batch, wake) in batches.iter().zip(wakes) {
+        engine.ingest(batch);
+        collect(&mut all, engine.advance(Timestamp(MORNING + wake)));
+    }
+    collect(&mut all, engine.finish());
+    all
+}
+
+fn collect(all: &mut Effects, effects: Effects) {
+    all.facts.extend(effects.facts);
+    all.corrections.extend(effects.corrections);
+    all.records.extend(effects.records);
+    all.revise.extend(effects.revise);
+    all.refused.late += effects.refused.late;
+}
+
+fn find<'a>(records: &'a [WindowRecord], asset: &str, grain: Grain) -> &'a WindowRecord {
+    let holds = |record: &&WindowRecord| record.window.contains(Timestamp(MORNING + MINUTE_MS));
+    records.iter().filter(holds).find(|record| record.asset.as_str() == asset && record.grain == grain).unwrap()
+}
+
+fn kpi(record: &WindowRecord, id: &str) -> f64 {
+    record.kpis.iter().find(|value| value.kpi.as_str() == id).and_then(|value| value.value).unwrap()
+}
+
+#[test]
+fn an_hour_of_a_press_gives_the_figures_calculated_by_hand() {
+    let effects = run(&[batch(3_600_000, hour())], &[3_600_000]);
+    let press = find(&effects.records, "press-1", Grain::Hour);
+    for (id, expected) in [
+        ("availability", 40.0 / 60.0),
+        ("effectiveness", 1800.0 * 1.2 / 2400.0),
+        ("quality_ratio", 1710.0 / 1800.0),
+        ("oee", 1710.0 * 1.2 / 3600.0),
+    ] {
+        assert!((kpi(press, id) - expected).abs() < 1e-12, "{id}: {}", kpi(press, id));
+    }
+    let site = find(&effects.records, "site", Grain::Hour);
+    assert_eq!(kpi(site, "electricity"), 120.0);
+    assert!((kpi(site, "specific_energy") - 120.0 / 1800.0).abs() < 1e-12);
+    assert_eq!(kpi(site, "peak_demand"), 120.0);
+    assert_eq!(kpi(site, "oee"), kpi(press, "oee"));
+}
+
+#[test]
+fn a_window_joined_late_knows_what_it_has_not_seen() {
+    let effects = run(&[batch(3_600_000, hour())], &[3_600_000]);
+    let day = find(&effects.records, "press-1", Grain::Day);
+    assert_eq!(day.facts.amount(Measure::NoData), 23 * 3_600_000);
+    let availability = day.kpis.iter().find(|value| value.kpi.as_str() == "availability").unwrap();
+    assert_eq!((availability.value, availability.coverage), (Some(40.0 / 60.0), Some(1.0 / 24.0)));
+}
+
+#[test]
+fn silence_becomes_no_data_and_never_downtime() {
+    let silent =
+        run(&[batch(0, vec![sample(STATE, 0, MachineState::Producing.code())]), batch(0, vec![])], &[0, 7_200_000]);
+    let hour = find(&silent.records, "press-1", Grain::Hour);
+    assert_eq!(hour.facts.amount(Measure::Apt), i128::from(5 * MINUTE_MS));
+    assert_eq!(hour.facts.amount(Measure::NoData), i128::from(55 * MINUTE_MS));
+    assert_eq!(hour.facts.amount(Measure::Adot), 0);
+}
+
+#[test]
+fn growth_over_a_gap_corrects_closed_minutes_and_revises_their_window() {
+    let first = vec![sample(ENERGY, 0, 1000), sample(ENERGY, MINUTE_MS, 1001)];
+    let after = vec![sample(ENERGY, 90 * MINUTE_MS, 1090)];
+    let effects =
+        run(&[batch(60_000, first), batch(0, vec![]), batch(5_400_000, after)], &[60_000, 4_200_000, 5_460_000]);
+    let hour = find(&effects.records, "site", Grain::Hour);
+    assert_eq!(kpi(hour, "electricity"), 1.0);
+    let correction = effects.revise.iter().find(|revision| revision.grain == Grain::Hour).unwrap();
+    let energy: i128 = effects.corrections.iter().map(|row| row.facts.amount(Measure::Electricity)).sum();
+    assert!(energy > 0 && correction.correction.amount(Measure::Electricity) == 59_000_000);
+    let revised = revise(&plant(), hour, correction, Some(30_000_000)).unwrap();
+    assert_eq!((revised.revision, kpi(&revised, "electricity"), kpi(&revised, "peak_demand")), (2, 60.0, 60.0));
+    assert_ne!(revised.inputs_digest, hour.inputs_digest);
+    let day = find(&effects.records, "site", Grain::Day);
+    assert_eq!(kpi(day, "electricity"), 90.0);
+}
+
+#[test]
+fn a_restart_from_any_checkpoint_goes_on_as_if_nothing_had_happened() {
+    let samples = hour();
+    let mut whole = Engine::new(plant(), ClockState::Simulated);
+    let mut cut = Engine::new(plant(), ClockState::Simulated);
+    for (step, chunk) in samples.chunks(7).enumerate() {
+        let at = chunk.last().unwrap().measured_at;
+        let batch = SampleBatch { received_at: at, ..batch(0, chunk.to_vec()) };
+        whole.ingest(&batch);
+        cut.ingest(&batch);
+        assert_eq!(whole.advance(at), cut.advance(at), "step {step}");
+        cut = Engine::restore(plant(), ClockState::Simulated, &cut.checkpoint()).unwrap();
+    }
+    assert_eq!(whole.finish(), cut.finish());
+}
+
+#[test]
+fn a_checkpoint_of_another_version_or_a_damaged_one_is_refused() {
+    let bytes = Engine::new(plant(), ClockState::Simulated).checkpoint();
+    let restore = |bytes: &[u8]| Engine::restore(plant(), ClockState::Simulated, bytes).map(|_| ());
+    assert!(restore(&bytes).is_ok());
+    assert!(restore(&[&[9], &bytes[1..]].concat()).is_err());
+    assert!(restore(&bytes[..bytes.len() / 2]).is_err());
+    assert!(restore(&[]).is_err());
+}
+
+/// Samples of 20 minutes with their arrival, each at most the lateness bound after its instant.
+fn arrivals() -> impl Strategy<Value = Vec<(Sample, i64)>> {
+    let one = (0u32..4, 0i64..20 * MINUTE_MS, 0i128..7, 0i64..LATENESS_MS);
+    prop::collection::vec(one, 1..120).prop_map(|drawn| {
+        let mut samples: Vec<_> = drawn
+            .into_iter()
+            .map(|(tag, at, step, delay)| {
+                let tag = TagIndex(tag);
+                // Counters grow with time, states are any of the seven.
+                let value = if tag == STATE { step } else { i128::from(at / 100) + step };
+                (sample(tag, at, value), at + delay)
+            })
+            .collect();
+        // One value per instant: conflicts have their own test.
+        samples.sort_by_key(|(sample, _)| (sample.tag, sample.measured_at));
+        samples.dedup_by_key(|(sample, _)| (sample.tag, sample.measured_at));
+        samples
+    })
+}
+
+fn deliver(mut arrivals: Vec<(Sample, i64)>, order: impl Fn(&(Sample, i64)) -> i64) -> Effects {
+    arrivals.sort_by_key(|arrival| order(arrival));
+    // The box is there before the first sample, whichever that is.
+    let batches: Vec<_> = [batch(0, vec![])]
+        .into_iter()
+        .chain(arrivals.iter().map(|arrival| batch(order(arrival), vec![arrival.0])))
+        .collect();
+    let wakes: Vec<i64> = [0].into_iter().chain(arrivals.iter().map(order)).collect();
+    run(&batches, &wakes)
+}
+
+proptest! {
+    #[test]
+    fn any_arrival_order_within_the_lateness_bound_gives_identical_final_facts(arrivals in arrivals()) {
+        let by_arrival = deliver(arrivals.clone(), |(_, arrival)| *arrival);
+        let by_event = deliver(arrivals, |(sample, _)| sample.measured_at.0 - MORNING);
+        prop_assert_eq!(by_arrival.refused.late, 0);
+        let (found, expected) = (final_facts(&by_arrival), final_facts(&by_event));
+        let unlike: Vec<_> = expected.iter().filter(|(key, facts)| found.get(key) != Some(facts)).map(|(key, facts)| (key, found.get(key), facts)).collect();
+        prop_assert!(unlike.is_empty(), "{unlike:?}");
+        prop_assert_eq!(by_arrival.records.last(), by_event.records.last());
+    }
+
+    #[test]
+    fn every_planned_millisecond_is_in_exactly_one_time_element(arrivals in arrivals()) {
+        let effects = deliver(arrivals, |(_, arrival)| *arrival);
+        let press = effects.facts.iter().filter(|row| row.asset.as_str() == "press-1");
+        for row in press {
+            let measures = [Measure::Apt, Measure::Aust, Measure::Adet, Measure::Adot, Measure::PlannedDown, Measure::NoData];
+            let values = measures.map(|measure| row.facts.get(measure).unwrap());
+            prop_assert!(values.iter().all(|value| *value >= 0));
+            prop_assert_eq!(values.iter().sum::<i128>(), i128::from(MINUTE_MS));
+        }
+    }
+
+    #[test]
+    fn merging_minutes_in_any_grouping_gives_the_facts_of_the_whole(arrivals in arrivals(), cut in any::<prop::sample::Index>()) {
+        let effects = deliver(arrivals, |(_, arrival)| *arrival);
+        let rows: Vec<&Facts> =
+            effects.facts.iter().filter(|row| row.asset.as_str() == "site").map(|row| &row.facts).collect();
+        let merge = |rows: &[&Facts]| {
+            rows.iter().fold(Facts::default(), |mut sum, facts| { sum.merge_over_time(facts); sum })
+        };
+        let (left, right) = rows.split_at(cut.index(rows.len() + 1));
+        let mut backwards = merge(right);
+        backwards.merge_over_time(&merge(left));
+        prop_assert_eq!(backwards.to_bytes(), merge(&rows).to_bytes());
+    }
+}
+
+/// The facts of each asset and minute with their corrections added.
+fn final_facts(effects: &Effects) -> BTreeMap<(AssetId, Timestamp), Facts> {
+    let mut all: BTreeMap<(AssetId, Timestamp), Facts> = BTreeMap::new();
+    for FactRow { asset, minute, facts } in effects.facts.iter().chain(&effects.corrections) {
+        let sum = all.entry((asset.clone(), *minute)).or_default();
+        facts.iter().for_each(|(measure, amount)| sum.add(measure, amount));
+    }
+    all
+}
