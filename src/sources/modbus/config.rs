@@ -1,6 +1,7 @@
 //! `[[source]] type = "modbus"`: what it may say, and every problem in it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
@@ -12,6 +13,10 @@ use crate::model::tag::{SourceIndex, TagSpec};
 use crate::model::time::Period;
 use crate::profile::Library;
 use crate::profile::register::Sentinel;
+
+use super::address::Address;
+use super::plan::WORDS_MAX;
+use super::points::resolve;
 
 /// A text with a form of its own, read without stopping at the first fault: what was written is kept, so that
 /// every problem of a file can be shown at once.
@@ -49,10 +54,10 @@ pub struct ModbusSource {
     pub pt_ratio: Option<Spanned<f64>>,
     /// Poll period of plant time; 1 s where none is given.
     #[serde(default)]
-    pub every: Option<Spanned<Period>>,
+    pub every: Option<Spanned<Written<Period>>>,
     /// Longest wait for an answer or a connection, real time; 1 s where none is given.
     #[serde(default)]
-    pub timeout: Option<Spanned<Period>>,
+    pub timeout: Option<Spanned<Written<Period>>>,
     /// Points beside or instead of the profile's.
     #[serde(default)]
     pub point: Vec<Spanned<Point>>,
@@ -104,7 +109,7 @@ pub struct Point {
     pub states: BTreeMap<String, Spanned<String>>,
     /// How long a value holds; 2.5 × `every` where none is given.
     #[serde(default)]
-    pub hold: Option<Spanned<Period>>,
+    pub hold: Option<Spanned<Written<Period>>>,
     /// Largest growth per second of a counter, in its unit.
     #[serde(default)]
     pub max_per_second: Option<Spanned<f64>>,
@@ -113,43 +118,128 @@ pub struct Point {
     pub modulus: Option<Spanned<f64>>,
     /// Length of an `interval`.
     #[serde(default)]
-    pub period: Option<Spanned<Period>>,
+    pub period: Option<Spanned<Written<Period>>>,
 }
 
-/// An address as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// A wire address from 0.
-    Number(i64),
-    /// "40101" or "0x64".
-    Text(String),
-}
+/// Longest and shortest poll period and time-out that make sense. Shorter ones keep a device from its own work.
+const PERIOD_MS: RangeInclusive<i64> = 10..=86_400_000;
+const TIMEOUT_MS: RangeInclusive<i64> = 10..=60_000;
+/// Modbus over TCP. **Source**: IANA service name `mbap`.
+const PORT_DEFAULT: u16 = 502;
 
 impl ModbusSource {
     /// Names every problem of the source itself; [`ModbusSource::tags`] names those of its points.
-    pub fn check(&self, _problems: &mut Problems) {}
+    pub fn check(&self, problems: &mut Problems) {
+        if let Err(reason) = parse_url(self.url.get_ref()) {
+            problems.error(self.url.span(), reason, "write tcp://host:port, like tcp://192.168.10.20:502");
+        }
+        if let Some(unit) = &self.unit
+            && u8::try_from(*unit.get_ref()).is_err()
+        {
+            let message = format!("unit {} is outside 0 to 255", unit.get_ref());
+            problems.error(unit.span(), message, "write the unit identifier set on the device, often 1");
+        }
+        check_period("every", self.every.as_ref(), PERIOD_MS, problems);
+        check_period("timeout", self.timeout.as_ref(), TIMEOUT_MS, problems);
+        for (key, ratio) in [("ct_ratio", &self.ct_ratio), ("pt_ratio", &self.pt_ratio)] {
+            if let Some(ratio) = ratio
+                && !(ratio.get_ref().is_finite() && *ratio.get_ref() > 0.0)
+            {
+                let message = format!("{key} {} is not above 0", ratio.get_ref());
+                problems.error(ratio.span(), message, "write primary ÷ secondary, like 40 for a 200/5 A transformer");
+            }
+        }
+        check_limit("max_words", self.max_words.as_ref(), 4..=WORDS_MAX, problems);
+        check_limit("max_gap", self.max_gap.as_ref(), 0..=WORDS_MAX, problems);
+        if self.profile.is_none() && self.point.is_empty() {
+            let message = format!("source \"{}\" has neither a profile nor a point", self.name.get_ref());
+            problems.error(self.name.span(), message, "add profile = \"…\" or point = [{ name = …, address = … }]");
+        }
+    }
 
-    /// Returns the tags of the profile and of `point`; names every problem in them.
-    pub fn tags(&self, _source: SourceIndex, _profiles: &Library, _problems: &mut Problems) -> Vec<TagSpec> {
-        Vec::new()
+    /// Returns the tags of the profile and of `point`, profile first; names every problem in them.
+    pub fn tags(&self, source: SourceIndex, profiles: &Library, problems: &mut Problems) -> Vec<TagSpec> {
+        let points = resolve(self, profiles, problems);
+        points.into_iter().map(|point| point.tag(source)).collect()
+    }
+
+    /// Returns the host and port of the connection; `None` where the URL is malformed, which `check` has named.
+    pub fn endpoint(&self) -> Option<(String, u16)> {
+        parse_url(self.url.get_ref()).ok()
+    }
+
+    /// Returns the unit identifier; 1 where none, or an impossible one, is given.
+    pub fn unit_id(&self) -> u8 {
+        self.unit.as_ref().and_then(|unit| u8::try_from(*unit.get_ref()).ok()).unwrap_or(1)
+    }
+
+    /// Returns the poll period. **Unit**: milliseconds of plant time.
+    pub fn every_ms(&self) -> i64 {
+        written(self.every.as_ref()).map_or(1000, |every| every.as_ms().max(*PERIOD_MS.start()))
+    }
+
+    /// Returns the longest wait for an answer. **Unit**: milliseconds of real time.
+    pub fn timeout_ms(&self) -> u64 {
+        let ms = written(self.timeout.as_ref()).map_or(1000, Period::as_ms);
+        u64::try_from(ms).unwrap_or(1000).max(1)
     }
 }
 
-impl<'de> Deserialize<'de> for Address {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Address;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an address: \"40101\", \"0x64\" or a number from 0")
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Address, E> {
-                Ok(Address::Number(value))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Address, E> {
-                Ok(Address::Text(text.to_owned()))
-            }
+/// Returns a length of time that was written and could be read.
+pub(super) fn written(period: Option<&Spanned<Written<Period>>>) -> Option<Period> {
+    period.and_then(|period| period.get_ref().0.clone().ok())
+}
+
+/// Splits `tcp://host:port`; the reason names what is wrong.
+///
+/// # Errors
+/// A reason to show, lower-case, with the text as written.
+pub fn parse_url(url: &str) -> Result<(String, u16), String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(format!("url \"{url}\" has no scheme"));
+    };
+    if scheme != "tcp" {
+        return Err(format!("url \"{url}\": a Modbus source over {scheme}:// is not known, only tcp://"));
+    }
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            let port = port.parse().ok().filter(|port| *port > 0);
+            (host, port.ok_or_else(|| format!("url \"{url}\" has no port from 1 to 65535"))?)
         }
-        deserializer.deserialize_any(Visitor)
+        _ => (rest, PORT_DEFAULT),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let odd = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '@' | '[' | ']');
+    if host.is_empty() || host.contains(odd) {
+        return Err(format!("url \"{url}\" has no host"));
+    }
+    Ok((host.to_owned(), port))
+}
+
+fn check_period(
+    key: &str,
+    period: Option<&Spanned<Written<Period>>>,
+    limits: RangeInclusive<i64>,
+    problems: &mut Problems,
+) {
+    let Some(period) = period else { return };
+    match &period.get_ref().0 {
+        Err(reason) => problems.error(period.span(), format!("{key}: {reason}"), format!("write {key} = \"1s\"")),
+        Ok(length) if !limits.contains(&length.as_ms()) => {
+            let message =
+                format!("{key} of {} ms is outside {} to {} ms", length.as_ms(), limits.start(), limits.end());
+            problems.error(period.span(), message, format!("write {key} = \"1s\""));
+        }
+        Ok(_) => {}
+    }
+}
+
+fn check_limit(key: &str, limit: Option<&Spanned<i64>>, range: RangeInclusive<u16>, problems: &mut Problems) {
+    if let Some(limit) = limit
+        && !u16::try_from(*limit.get_ref()).is_ok_and(|value| range.contains(&value))
+    {
+        let message = format!("{key} {} is outside {} to {}", limit.get_ref(), range.start(), range.end());
+        problems.error(limit.span(), message, format!("leave {key} out for the profile's own limit"));
     }
 }

@@ -33,15 +33,7 @@ pub struct Decoding {
 impl Decoding {
     /// Reads `register_type` in `order` as it stands: no scale, no sentinels, no states.
     pub const fn plain(register_type: RegisterType, order: WordOrder) -> Self {
-        Self {
-            register_type,
-            order,
-            bit: 0,
-            scale: 1.0,
-            offset: 0.0,
-            sentinels: Vec::new(),
-            states: BTreeMap::new(),
-        }
+        Self { register_type, order, bit: 0, scale: 1.0, offset: 0.0, sentinels: Vec::new(), states: BTreeMap::new() }
     }
 }
 

@@ -4,11 +4,14 @@
 //! Modbus crate) carries one request at a time, `decode` (pure) turns words into values, `poll` keeps the periods.
 //! A request here can express a read and nothing else; a failed read never becomes a value.
 
+pub mod address;
 pub mod config;
 pub mod decode;
 pub mod device;
 pub mod link;
+mod outcome;
 pub mod plan;
+mod points;
 pub mod poll;
 
 pub use device::{Endpoint, endpoints};
