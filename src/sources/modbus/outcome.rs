@@ -94,9 +94,9 @@ pub(super) struct Tally {
     pub(super) skipped: u64,
     pub(super) samples: u64,
     pub(super) connects: u64,
-    exceptions: u64,
-    timeouts: u64,
-    lost: u64,
+    pub(super) exceptions: u64,
+    pub(super) timeouts: u64,
+    pub(super) lost: u64,
 }
 
 impl Tally {
