@@ -4,18 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::ledger::key::{Jwk, VerifyingKey};
 use crate::model::enterprise::EnterpriseNumber;
 use crate::model::id::{GatewayId, ParkId, ProvinceId, SiteId};
 use crate::model::problem::Problems;
 use crate::runtime::secret::Secret;
-
-/// Bytes of an Ed25519 public key.
-const KEY_BYTES: usize = 32;
 
 /// `[hub]`: the hub itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -94,9 +90,8 @@ pub struct GatewayConfig {
 
 impl GatewayConfig {
     /// Returns the declared public key; `None` where none is declared or it is malformed, which [`Self::check`] reports.
-    pub fn public_key(&self) -> Option<[u8; KEY_BYTES]> {
-        let text = self.key.as_ref()?.get_ref();
-        BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+    pub fn public_key(&self) -> Option<VerifyingKey> {
+        VerifyingKey::from_jwk(&Jwk::from_x(self.key.as_ref()?.get_ref())).ok()
     }
 
     /// Reports a malformed key.
@@ -149,7 +144,7 @@ pub fn check_directory(
     }
     let mut owners = BTreeMap::new();
     for (key, gateway) in gateways.iter().filter_map(|gateway| Some((gateway.public_key()?, gateway))) {
-        if let Some(first) = owners.insert(key, &gateway.id) {
+        if let Some(first) = owners.insert(key.jwk(), &gateway.id) {
             problems.error(
                 gateway.key.as_ref().map(Spanned::span),
                 format!("gateway {} has the key of gateway {}", gateway.id.get_ref(), first.get_ref()),

@@ -3,5 +3,204 @@
 //! What comes in: signed pages of gateways that the directory knows. What goes out: receipts, and figures computed
 //! from merged facts by the functions the boxes use. Nothing here rewrites what was published: a page is stored as it
 //! came, a corrected window is a further revision, and a percentage is never averaged.
+//!
+//! - `config`: what `hub.toml` says of parks, sites and gateways; `directory`: the same, ready to look up
+//! - `store`: `hub.db`, written in one transaction a page; `read`: questions to it
+//! - `ingest`: from a delivery to a receipt or a refusal
+//! - `rollup` (pure): merges facts; `figures`: answers queries; `status`: gateways, sites, parks
+//!
+//! Methods of [`Hub`] block on the database: asynchronous callers use `spawn_blocking`.
 
 pub mod config;
+pub mod directory;
+pub mod figures;
+pub mod ingest;
+pub mod read;
+pub mod rollup;
+pub mod status;
+pub mod store;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use figures::{Knowledge, QueryError};
+use ingest::{Accepted, Delivery, Refusal};
+use read::Reader;
+use status::{GatewayState, ParkState, SiteState};
+use store::{HubStore, StoreError};
+
+use crate::runtime::clock::Clock;
+use crate::runtime::health::{Health, Status};
+use crate::wire::figure::{Figure, Query};
+
+/// Component of the health board that stands for `hub.db`.
+const STORE: &str = "store";
+
+/// The hub. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Hub(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    known: Knowledge,
+    writer: Mutex<HubStore>,
+    reader: Reader,
+    clock: Clock,
+    health: Health,
+}
+
+impl Hub {
+    /// Opens the hub's store in `data_dir` and puts what it finds on the health board.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the hub refuses to start.
+    pub fn open(
+        name: &str,
+        data_dir: &Path,
+        known: Knowledge,
+        clock: Clock,
+        health: Health,
+    ) -> Result<Self, StoreError> {
+        let store = HubStore::open(data_dir)?;
+        let reader = Reader::new(store.path());
+        let hub = Self(Arc::new(Inner {
+            name: name.to_owned(),
+            known,
+            writer: Mutex::new(store),
+            reader,
+            clock,
+            health,
+        }));
+        hub.show_held()?;
+        Ok(hub)
+    }
+
+    /// Accepts a page.
+    ///
+    /// # Errors
+    /// [`Refusal`], which holds the answer to the sender.
+    pub fn accept(&self, delivery: &Delivery<'_>) -> Result<Accepted, Refusal> {
+        let now = self.0.clock.now();
+        let outcome = {
+            // A holder that panicked left a transaction that was rolled back, so the store is as it was.
+            let mut store = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            ingest::accept(&mut store, &self.0.known.directory, delivery, now)
+        };
+        self.show(delivery, &outcome);
+        outcome
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn figures(&self, query: &Query) -> Result<Vec<Figure>, QueryError> {
+        let now = self.0.clock.now();
+        self.0.reader.ask(|store| Ok(figures::figures(store, &self.0.known, query, now)))?
+    }
+
+    /// Returns every gateway of the directory, ascending, and whether it is connected.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn gateways(&self) -> Result<Vec<GatewayState>, StoreError> {
+        let now = self.0.clock.now();
+        self.0.reader.ask(|store| status::gateways(store, &self.0.known.directory, now))
+    }
+
+    /// Returns every site of the directory, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sites(&self) -> Result<Vec<SiteState>, StoreError> {
+        self.0.reader.ask(|store| status::sites(store, &self.0.known.directory))
+    }
+
+    /// Returns every park of the directory, ascending.
+    pub fn parks(&self) -> Vec<ParkState> {
+        status::parks(&self.0.known.directory)
+    }
+
+    /// Returns the authority's name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Returns what the hub knows beside what it stores.
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.0.known
+    }
+
+    /// Returns the hub's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Returns the health board.
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// Returns the reading side of the store.
+    pub fn reader(&self) -> &Reader {
+        &self.0.reader
+    }
+
+    /// Puts on the board what the store holds: how much, and every stream that has stopped.
+    fn show_held(&self) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        let (counts, streams) = self.0.reader.ask(|store| Ok((store.counts()?, store.streams()?)))?;
+        self.0.health.set(STORE, Status::Ok, "", now);
+        self.0.health.gauge(STORE, "pages", counts.pages);
+        self.0.health.gauge(STORE, "fact_rows", counts.facts);
+        self.0.health.gauge(STORE, "rejected_records", counts.rejected);
+        for stream in status::last_epochs(&streams) {
+            if let Some(fork) = &stream.fork {
+                let component = stream_component(&stream.gateway, &stream.stream);
+                self.0.health.set(&component, Status::Failed, format!("forked: {fork}"), now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the outcome of a delivery on the board; logs where a state changed.
+    fn show(&self, delivery: &Delivery<'_>, outcome: &Result<Accepted, Refusal>) {
+        let (health, now) = (&self.0.health, self.0.clock.now());
+        let component = stream_component(delivery.gateway, delivery.stream);
+        match outcome {
+            Ok(accepted) => {
+                if health.set(STORE, Status::Ok, "", now) {
+                    tracing::info!("the store takes pages again");
+                }
+                if accepted.first {
+                    health.count(STORE, "pages", 1);
+                    health.count(STORE, "rejected_records", accepted.rejected as u64);
+                } else {
+                    health.count(STORE, "repeated_pages", 1);
+                }
+            }
+            Err(Refusal::Fork { detail, .. }) => {
+                health.count(&component, "forked_pages", 1);
+                if health.set(&component, Status::Failed, format!("forked: {detail}"), now) {
+                    tracing::error!(%component, "{component} forked and has stopped: {detail}");
+                }
+            }
+            Err(Refusal::Gap { .. }) => health.count(STORE, "gaps", 1),
+            Err(Refusal::Store(error)) => {
+                if health.set(STORE, Status::Failed, error.to_string(), now) {
+                    tracing::error!("the store takes no pages: {error}");
+                }
+            }
+            // A stranger must not be able to grow the board: refused pages are counted, not named.
+            Err(Refusal::Token(_)) => health.count(STORE, "refused_token", 1),
+            Err(Refusal::UnknownGateway(_)) => health.count(STORE, "refused_gateway", 1),
+            Err(Refusal::Signature { .. }) => health.count(STORE, "refused_signature", 1),
+            Err(Refusal::Malformed(_)) => health.count(STORE, "refused_malformed", 1),
+        }
+    }
+}
+
+fn stream_component(gateway: &crate::model::id::GatewayId, stream: &crate::model::id::StreamName) -> String {
+    format!("stream.{gateway}/{stream}")
+}
