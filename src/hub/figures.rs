@@ -235,8 +235,14 @@ fn windows(
 
 /// Returns the grid factor of a window's year, from the hub's own reference data.
 fn grid_choice(known: &Knowledge, window: Window) -> Result<GridChoice, Reason> {
-    let _ = (known, window);
-    Err(Reason::NoPublishedFactor)
+    let year = known.calendar.year_of(window);
+    let published = known.reference.grid_factor(year).map(|factor| (factor, false));
+    let latest = || match known.missing {
+        MissingGridFactor::Null => None,
+        MissingGridFactor::Latest => known.reference.latest_grid_factor(year).map(|factor| (factor, true)),
+    };
+    let (factor, provisional) = published.or_else(latest).ok_or(Reason::NoPublishedFactor)?;
+    Ok(GridChoice { tco2e_per_mwh: factor.tco2e_per_mwh, factor: factor.factor, provisional })
 }
 
 /// Returns what the box itself reported.

@@ -69,8 +69,8 @@ impl Units {
 struct Block {
     /// **Unit**: 10⁻⁶ kWh.
     energy: i128,
-    /// Time measured in it, summed over sites. **Unit**: ms.
-    measured_ms: i128,
+    /// Time in it of which the electricity is known, summed over sites. **Unit**: ms.
+    known_ms: i128,
 }
 
 /// Merged facts of any number of sites over one window. The default is the group of no site.
@@ -119,7 +119,7 @@ impl Group {
         for (start, block) in &other.blocks {
             let sum = self.blocks.entry(*start).or_default();
             sum.energy += block.energy;
-            sum.measured_ms += block.measured_ms;
+            sum.known_ms += block.known_ms;
         }
     }
 
@@ -155,11 +155,11 @@ impl Group {
         }
     }
 
-    /// Returns the energies of the half hours that every site measured from end to end. A half hour that one site lacks
+    /// Returns the energies of the half hours that every site reported from end to end. A half hour that one site lacks
     /// is no half hour of the group.
     fn whole_blocks(&self) -> impl Iterator<Item = i128> + '_ {
         let whole = i128::from(BLOCK_MS) * i128::from(self.sites);
-        self.blocks.values().filter(move |block| block.measured_ms == whole).map(|block| block.energy)
+        self.blocks.values().filter(move |block| block.known_ms == whole).map(|block| block.energy)
     }
 
     /// Returns the time over which the group's peak is known, per site; `None` where it was not made of blocks.
@@ -205,16 +205,19 @@ fn blocks(rows: &[&Row], window: Window, calendar: &Calendar) -> BTreeMap<Timest
         }
         let block = blocks.entry(half_hour.start).or_default();
         block.energy += energy;
-        block.measured_ms += measured_ms(row);
+        if is_known(row) {
+            block.known_ms += i128::from(row.window.length_ms());
+        }
     }
     blocks
 }
 
-/// Returns the time over which a row's electricity was measured: all of it, or none, since a part of a row can't be placed.
-fn measured_ms(row: &Row) -> i128 {
-    let (observed, expected) =
-        (row.facts.amount(Measure::ElectricityObserved), row.facts.amount(Measure::ElectricityExpected));
-    if observed >= expected { i128::from(row.window.length_ms()) } else { 0 }
+/// Says whether anything is known of a row's electricity. A part of it that was not read lowers the coverage; where nothing
+/// was read or spread, its 0 is no measurement.
+fn is_known(row: &Row) -> bool {
+    [Measure::Electricity, Measure::ElectricityObserved, Measure::ElectricitySubstituted]
+        .iter()
+        .any(|measure| row.facts.amount(*measure) != 0)
 }
 
 /// The window that is asked for.
