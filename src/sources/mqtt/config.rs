@@ -26,13 +26,16 @@ const RECEIVE_MAXIMUM: u16 = 1000;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MqttSource {
+    /// `"mqtt"`; read by whoever chose this type.
+    #[serde(default, rename = "type")]
+    pub source_type: Option<String>,
     /// First segment of its tags.
     pub name: Spanned<SourceName>,
     /// `mqtt://host[:1883]` or `mqtts://host[:8883]`.
     pub url: Spanned<String>,
     /// `5` or `311`.
     #[serde(default)]
-    pub version: Option<Spanned<Version>>,
+    pub version: Option<Spanned<i64>>,
     /// Client identifier of the persistent session; default `parkgate-<gateway>-<source>`. Two clients with one
     /// identifier throw each other out.
     #[serde(default)]
@@ -53,32 +56,20 @@ pub struct MqttSource {
     pub point: Vec<Spanned<PointSpec>>,
     /// How late a message may arrive; default 60 s.
     #[serde(default)]
-    pub lateness: Option<Period>,
+    pub lateness: Option<Spanned<Period>>,
     /// Messages that may be under way unacknowledged, on MQTT 5; default 1000.
     #[serde(default)]
-    pub receive_maximum: Option<Spanned<u16>>,
+    pub receive_maximum: Option<Spanned<i64>>,
 }
 
 /// Version of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(try_from = "u16")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {
     /// MQTT 5.
     #[default]
     V5,
     /// MQTT 3.1.1.
     V311,
-}
-
-impl TryFrom<u16> for Version {
-    type Error = String;
-    fn try_from(number: u16) -> Result<Self, String> {
-        match number {
-            5 => Ok(Self::V5),
-            311 => Ok(Self::V311),
-            other => Err(format!("MQTT version {other} is not supported: expected 5 or 311")),
-        }
-    }
 }
 
 /// One subscription and how its payloads are read.
@@ -93,8 +84,8 @@ pub struct Topic {
     /// The point, where the filter has no `{point}`.
     #[serde(default)]
     pub point: Option<Spanned<String>>,
-    /// What a payload is.
-    pub format: PayloadFormat,
+    /// `json` or `plain`.
+    pub format: Spanned<String>,
     /// Where the value stands in JSON, like `$.v`; default `$`, the whole document.
     #[serde(default)]
     pub value: Option<Spanned<String>>,
@@ -104,12 +95,11 @@ pub struct Topic {
     pub time: Option<Spanned<String>>,
     /// `0` or `1`; default 1.
     #[serde(default)]
-    pub qos: Option<Spanned<u8>>,
+    pub qos: Option<Spanned<i64>>,
 }
 
 /// What a payload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadFormat {
     /// A JSON document.
     Json,
@@ -123,18 +113,18 @@ pub enum PayloadFormat {
 pub struct PointSpec {
     /// `device.point`, or the one of the two that the topics give.
     pub name: Spanned<String>,
-    /// Default: `state` where `states` is given, else `gauge`.
+    /// `gauge`, `counter`, `interval` or `state`; default `state` where `states` is given, else `gauge`.
     #[serde(default)]
-    pub kind: Option<Spanned<Kind>>,
+    pub kind: Option<Spanned<String>>,
     /// Unit of the value; default `1`.
-    #[serde(default = "one")]
-    pub unit: Unit,
+    #[serde(default)]
+    pub unit: Option<Spanned<String>>,
     /// Text or number (as text) of a payload → state.
     #[serde(default)]
-    pub states: BTreeMap<String, MachineState>,
+    pub states: BTreeMap<String, Spanned<String>>,
     /// How long a value holds before NO_DATA begins; default 5 min.
     #[serde(default)]
-    pub hold: Option<Period>,
+    pub hold: Option<Spanned<Period>>,
     /// Length of the interval whose amount a value is; for kind `interval`.
     #[serde(default)]
     pub period: Option<Spanned<Period>>,
@@ -147,8 +137,7 @@ pub struct PointSpec {
 }
 
 /// How a point's values turn into amounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A level, held until the next value.
     Gauge,
@@ -160,27 +149,77 @@ pub enum Kind {
     State,
 }
 
-const fn one() -> Unit {
-    Unit::One
+impl PointSpec {
+    /// Returns the declared kind, or the natural one where none is declared or its name is unknown.
+    pub fn kind(&self) -> Kind {
+        let declared = self.kind.as_ref().and_then(|kind| Kind::from_name(kind.get_ref()));
+        declared.unwrap_or(if self.states.is_empty() { Kind::Gauge } else { Kind::State })
+    }
+
+    /// Returns the states that are named rightly.
+    pub fn states(&self) -> BTreeMap<String, MachineState> {
+        let known = |(raw, name): (&String, &Spanned<String>)| {
+            MachineState::from_name(name.get_ref()).map(|state| (raw.clone(), state))
+        };
+        self.states.iter().filter_map(known).collect()
+    }
+
+    /// Returns the declared unit, or 1 where none is declared or its name is unknown.
+    fn unit(&self) -> Unit {
+        self.unit.as_ref().and_then(|unit| unit_of(unit.get_ref())).unwrap_or(Unit::One)
+    }
+
+    /// Names what is written here that means nothing.
+    fn check_words(&self, problems: &mut Problems) {
+        if let Some(kind) = self.kind.as_ref().filter(|kind| Kind::from_name(kind.get_ref()).is_none()) {
+            let message = format!("\"{}\" is not a kind of point", kind.get_ref());
+            problems.error(kind.span(), message, "write gauge, counter, interval or state");
+        }
+        if let Some(unit) = self.unit.as_ref().filter(|unit| unit_of(unit.get_ref()).is_none()) {
+            let known = Unit::ALL.map(Unit::as_str).join(", ");
+            problems.error(
+                unit.span(),
+                format!("\"{}\" is not a unit", unit.get_ref()),
+                format!("write one of {known}"),
+            );
+        }
+        for name in self.states.values().filter(|name| MachineState::from_name(name.get_ref()).is_none()) {
+            let known = MachineState::ALL.map(MachineState::as_str).join(", ");
+            let message = format!("\"{}\" is not a machine state", name.get_ref());
+            problems.error(name.span(), message, format!("write one of {known}"));
+        }
+    }
 }
 
-impl PointSpec {
-    /// Returns the declared or the natural kind.
-    pub fn kind(&self) -> Kind {
-        let natural = if self.states.is_empty() { Kind::Gauge } else { Kind::State };
-        self.kind.as_ref().map_or(natural, |kind| *kind.get_ref())
+fn unit_of(name: &str) -> Option<Unit> {
+    Unit::ALL.into_iter().find(|unit| unit.as_str() == name)
+}
+
+impl Kind {
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "gauge" => Some(Self::Gauge),
+            "counter" => Some(Self::Counter),
+            "interval" => Some(Self::Interval),
+            "state" => Some(Self::State),
+            _ => None,
+        }
     }
 }
 
 impl MqttSource {
     /// Returns the protocol version.
     pub fn version(&self) -> Version {
-        self.version.as_ref().map(|version| *version.get_ref()).unwrap_or_default()
+        match self.version.as_ref().map(Spanned::get_ref) {
+            Some(311) => Version::V311,
+            _ => Version::V5,
+        }
     }
 
     /// Returns the number of unacknowledged messages that may be under way.
     pub fn receive_maximum(&self) -> u16 {
-        self.receive_maximum.as_ref().map_or(RECEIVE_MAXIMUM, |maximum| *maximum.get_ref())
+        let declared = self.receive_maximum.as_ref().and_then(|maximum| u16::try_from(*maximum.get_ref()).ok());
+        declared.filter(|maximum| *maximum > 0).unwrap_or(RECEIVE_MAXIMUM)
     }
 
     /// Says what this source alone can say against itself.
@@ -188,9 +227,13 @@ impl MqttSource {
         if let Err(message) = Address::parse(self.url.get_ref()) {
             problems.error(self.url.span(), message, "write mqtt://host:1883 or mqtts://host:8883");
         }
-        if self.receive_maximum() == 0 {
-            let span = self.receive_maximum.as_ref().map(Spanned::span);
-            problems.error(span, "receive_maximum 0 would let no message through", "write 1 to 65535; 1000 by default");
+        if let Some(version) = self.version.as_ref().filter(|version| ![5, 311].contains(version.get_ref())) {
+            let message = format!("MQTT version {} is not supported", version.get_ref());
+            problems.error(version.span(), message, "write 5 or 311");
+        }
+        if let Some(maximum) = self.receive_maximum.as_ref().filter(|it| !(1..=65_535).contains(it.get_ref())) {
+            let message = format!("receive_maximum {} lies outside 1 to 65535", maximum.get_ref());
+            problems.error(maximum.span(), message, "remove it: 1000 by default");
         }
         if let (None, Some(username)) = (&self.password, &self.username) {
             problems.warning(
@@ -219,6 +262,7 @@ impl MqttSource {
     }
 
     fn check_point(&self, point: &PointSpec, problems: &mut Problems) {
+        point.check_words(problems);
         let name = point.name.get_ref();
         let feeding: Vec<&Topic> = self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(name)).collect();
         let here = || point.name.span();
@@ -290,18 +334,27 @@ impl MqttSource {
             name,
             source,
             kind,
-            unit: point.unit,
-            hold_ms: point.hold.unwrap_or(HOLD).as_ms(),
-            lateness_ms: self.lateness.unwrap_or(LATENESS).as_ms(),
-            states: point.states.clone(),
+            unit: point.unit(),
+            hold_ms: point.hold.as_ref().map_or(HOLD, |hold| *hold.get_ref()).as_ms(),
+            lateness_ms: self.lateness.as_ref().map_or(LATENESS, |lateness| *lateness.get_ref()).as_ms(),
+            states: point.states(),
         })
     }
 }
 
 impl Topic {
     /// Returns the quality of service to ask for.
-    pub fn qos(&self) -> u8 {
+    pub fn qos(&self) -> i64 {
         self.qos.as_ref().map_or(1, |qos| *qos.get_ref())
+    }
+
+    /// Returns what a payload is; `None` where the name is unknown.
+    pub fn payload_format(&self) -> Option<PayloadFormat> {
+        match self.format.get_ref().as_str() {
+            "json" => Some(PayloadFormat::Json),
+            "plain" => Some(PayloadFormat::Plain),
+            _ => None,
+        }
     }
 
     /// Returns the compiled filter.
@@ -322,7 +375,11 @@ impl Topic {
         if let Err(message) = self.pattern() {
             problems.error(self.filter.span(), message, "write a filter like floor/{device}/{point}");
         }
-        if self.qos() > 1 {
+        if self.payload_format().is_none() {
+            let message = format!("\"{}\" is not a payload format", self.format.get_ref());
+            problems.error(self.format.span(), message, "write json or plain");
+        }
+        if ![0, 1].contains(&self.qos()) {
             problems.error(
                 self.qos.as_ref().map(Spanned::span),
                 format!("quality of service {} is not supported", self.qos()),
@@ -331,7 +388,7 @@ impl Topic {
         }
         for (key, path) in [("value", &self.value), ("time", &self.time)] {
             let Some(path) = path else { continue };
-            if self.format == PayloadFormat::Plain {
+            if self.payload_format() == Some(PayloadFormat::Plain) {
                 let message = format!("a plain payload has no {key} path");
                 problems.error(path.span(), message, format!("remove {key}, or write format = \"json\""));
             } else if let Err(message) = Path::parse(path.get_ref()) {
@@ -388,7 +445,7 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, MqttSource, Problems, SourceIndex, TagKind};
+    use super::{Address, MqttSource, Problems, SourceIndex, TagKind, Version};
 
     const FLOOR: &str = r#"
         name = "floor"
@@ -432,6 +489,12 @@ mod tests {
             (", states = { run = \"producing\" }", ", kind = \"state\"", "has no states"),
             ("press-1.scrap", "press-1.state", "declared twice"),
             ("time = \"$.ts\"", "qos = 2", "quality of service 2"),
+            ("\"json\"", "\"xml\"", "\"xml\" is not a payload format"),
+            ("kind = \"counter\"", "kind = \"count\"", "\"count\" is not a kind"),
+            ("kind = \"counter\"", "unit = \"kwh\"", "\"kwh\" is not a unit"),
+            ("run = \"producing\"", "run = \"running\"", "\"running\" is not a machine state"),
+            ("name = \"floor\"", "name = \"floor\"\nversion = 4", "MQTT version 4"),
+            ("name = \"floor\"", "name = \"floor\"\nreceive_maximum = 0", "receive_maximum 0"),
             (
                 "\"json\", value = \"$.v\", time = \"$.ts\"",
                 "\"plain\", value = \"$.v\"",
@@ -454,11 +517,10 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_versions_are_refused() {
-        for extra in ["version = 4", "topics = []"] {
-            assert!(toml::from_str::<MqttSource>(&format!("{extra}\n{FLOOR}")).is_err(), "{extra}");
-        }
-        assert!(toml::from_str::<MqttSource>(&format!("version = 311\n{FLOOR}")).is_ok());
+    fn unknown_keys_are_refused() {
+        assert!(toml::from_str::<MqttSource>(&format!("topics = []\n{FLOOR}")).is_err());
+        let older: MqttSource = toml::from_str(&format!("type = \"mqtt\"\nversion = 311\n{FLOOR}")).unwrap();
+        assert_eq!(older.version(), Version::V311);
     }
 
     #[test]

@@ -332,3 +332,228 @@ fn instant_of(number: f64) -> Option<Timestamp> {
     };
     Some(Timestamp(ms.round() as i64))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, any, prop_oneof, proptest};
+    use proptest::{collection, prop_assert, prop_assert_eq};
+
+    use super::{
+        BTreeMap, Expectation, Format, MachineState, Number, Path, Pattern, PayloadFormat, Quality, Reading, Refusal,
+        Timestamp, read,
+    };
+
+    fn pattern(filter: &str) -> Pattern {
+        Pattern::new(filter, None, None).unwrap()
+    }
+
+    #[test]
+    fn a_topic_names_its_device_and_point() {
+        for (filter, topic, expected) in [
+            ("floor/{device}/{point}", "floor/press-1/scrap", Some("press-1.scrap")),
+            ("floor/{device}/{point}", "floor/press-1", None),
+            ("floor/{device}/{point}", "floor/press-1/scrap/raw", None),
+            ("floor/{device}/{point}", "Floor/press-1/scrap", None),
+            ("{point}/of/{device}", "scrap/of/press-1", Some("press-1.scrap")),
+            ("+/{device}/x/{point}/#", "a/d/x/p", Some("d.p")),
+            ("+/{device}/x/{point}/#", "a/d/x/p/q/r", Some("d.p")),
+            ("{device}/{point}", "$SYS/uptime", None),
+            ("{device}/{point}", "/p", Some(".p")),
+            ("meters/{point}", "meters/kwh", Some("kwh")),
+            ("meters/{device}", "meters/m1", Some("m1")),
+        ] {
+            assert_eq!(pattern(filter).name(topic).as_deref(), expected, "{filter} {topic}");
+        }
+    }
+
+    #[test]
+    fn what_a_filter_does_not_give_may_be_fixed() {
+        let fixed = Pattern::new("cell/+/{device}", None, Some("count".to_owned())).unwrap();
+        assert_eq!(fixed.name("cell/7/press-1").as_deref(), Some("press-1.count"));
+        assert_eq!(fixed.filter(), "cell/+/+");
+        assert!(fixed.can_name("press-1.count") && !fixed.can_name("press-1.scrap") && !fixed.can_name("count"));
+        let whole = Pattern::new("press/1/good", Some("press-1".to_owned()), Some("good".to_owned())).unwrap();
+        assert_eq!(
+            (whole.name("press/1/good").as_deref(), whole.filter().as_str()),
+            (Some("press-1.good"), "press/1/good")
+        );
+    }
+
+    #[test]
+    fn filters_that_no_broker_takes_are_refused() {
+        for bad in [
+            "",
+            "a/b",
+            "a/#/{device}",
+            "a{device}",
+            "a+/{device}",
+            "{device}/{device}",
+            "{device}/a#",
+            "{thing}/{device}",
+        ] {
+            assert!(Pattern::new(bad, None, None).is_err(), "{bad}");
+        }
+        assert!(Pattern::new("{device}", Some("again".to_owned()), None).is_err());
+    }
+
+    fn json(value: &str, time: Option<&str>) -> Format {
+        Format {
+            payload: PayloadFormat::Json,
+            value: Path::parse(value).unwrap(),
+            time: time.map(|time| Path::parse(time).unwrap()),
+        }
+    }
+
+    fn plain() -> Format {
+        Format { payload: PayloadFormat::Plain, value: Path::parse("$").unwrap(), time: None }
+    }
+
+    fn states() -> Expectation {
+        let states = BTreeMap::from([
+            ("run".to_owned(), MachineState::Producing),
+            ("1".to_owned(), MachineState::Producing),
+            ("0".to_owned(), MachineState::Idle),
+            ("true".to_owned(), MachineState::Setup),
+        ]);
+        Expectation { states, sentinel: Vec::new() }
+    }
+
+    fn good(value: Number) -> Result<Reading, Refusal> {
+        Ok(Reading { value: Some(value), quality: Quality::Good, measured_at: None })
+    }
+
+    fn bad(quality: Quality) -> Result<Reading, Refusal> {
+        Ok(Reading { value: None, quality, measured_at: None })
+    }
+
+    #[test]
+    fn values_stand_at_paths() {
+        for (document, path, expected) in [
+            (r#"{"v":7}"#, "$.v", good(Number::Integer(7))),
+            (r#"{"a":{"b":[1.5,2]}}"#, "$.a.b[0]", good(Number::Float(1.5))),
+            ("[[3]]", "$[0][0]", good(Number::Integer(3))),
+            ("18446744073709551615", "$", good(Number::Integer(18_446_744_073_709_551_615))),
+            (r#"{"v":" 12.50 "}"#, "$.v", good(Number::Float(12.5))),
+            (r#"{"v":true}"#, "$.v", good(Number::Integer(1))),
+            (r#"{"v":null}"#, "$.v", bad(Quality::DeclaredBad)),
+            (r#"{"v":"n/a"}"#, "$.v", bad(Quality::NotANumber)),
+            (r#"{"v":"NaN"}"#, "$.v", bad(Quality::NotANumber)),
+            (r#"{"v":{}}"#, "$.v", Err(Refusal::NotScalar("$.v".to_owned()))),
+            (r#"{"w":1}"#, "$.v", Err(Refusal::Missing("$.v".to_owned()))),
+            (r#"{"v":[1]}"#, "$.v[1]", Err(Refusal::Missing("$.v[1]".to_owned()))),
+        ] {
+            assert_eq!(read(document.as_bytes(), &json(path, None), &Expectation::default()), expected, "{document}");
+        }
+        assert!(matches!(read(b"{\"v\":", &json("$.v", None), &states()), Err(Refusal::NotJson(_))));
+    }
+
+    #[test]
+    fn plain_payloads_are_numbers_or_states() {
+        for (payload, expected, reading) in [
+            (&b"42"[..], Expectation::default(), good(Number::Integer(42))),
+            (b" 4.5e2\r\n", Expectation::default(), good(Number::Float(450.0))),
+            (b"", Expectation::default(), bad(Quality::NotANumber)),
+            (b"inf", Expectation::default(), bad(Quality::NotANumber)),
+            (b"run", states(), good(Number::Integer(MachineState::Producing.code()))),
+            (b"walk", states(), bad(Quality::UnknownState)),
+            (b"\xff\xfe", states(), Err(Refusal::NotText)),
+        ] {
+            assert_eq!(read(payload, &plain(), &expected), reading, "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn states_are_named_by_text_number_or_truth() {
+        for (value, state) in [
+            ("\"run\"", MachineState::Producing),
+            ("1", MachineState::Producing),
+            ("1.0", MachineState::Producing),
+            ("0", MachineState::Idle),
+            ("true", MachineState::Setup),
+        ] {
+            assert_eq!(
+                read(value.as_bytes(), &json("$", None), &states()),
+                good(Number::Integer(state.code())),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sentinel_is_no_value() {
+        let expected = Expectation { states: BTreeMap::new(), sentinel: vec![-999.0] };
+        assert_eq!(read(b"-999", &plain(), &expected), bad(Quality::Sentinel));
+        assert_eq!(read(b"-998", &plain(), &expected), good(Number::Integer(-998)));
+    }
+
+    #[test]
+    fn event_times_come_in_every_usual_form() {
+        let expected = Some(Timestamp(1_790_000_000_250));
+        for time in [
+            "\"2026-09-21T14:13:20.25Z\"",
+            "\"2026-09-21T21:13:20.250+07:00\"",
+            "1790000000.25",
+            "1790000000250",
+            "\"1790000000250\"",
+            "1790000000250000",
+            "1790000000250000000",
+        ] {
+            let document = format!(r#"{{"v":1,"ts":{time}}}"#);
+            let reading = read(document.as_bytes(), &json("$.v", Some("$.ts")), &Expectation::default()).unwrap();
+            assert_eq!(reading.measured_at, expected, "{time}");
+        }
+        for time in ["\"2026-09-21T14:13:20\"", "\"yesterday\"", "null", "[]", "1e300"] {
+            let document = format!(r#"{{"v":1,"ts":{time}}}"#);
+            let refusal = read(document.as_bytes(), &json("$.v", Some("$.ts")), &Expectation::default()).unwrap_err();
+            assert!(matches!(refusal, Refusal::NotAnInstant(_)), "{time}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn paths_have_one_small_form() {
+        for bad in ["", "v", "$v", "$.", "$..a", "$[x]", "$[1", "$.a]", "$[-1]"] {
+            assert!(Path::parse(bad).is_err(), "{bad}");
+        }
+        for fine in ["$", "$.a", "$[0]", "$.a b[10].c-d"] {
+            assert!(Path::parse(fine).is_ok(), "{fine}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_panics_and_every_value_has_a_reason_or_a_number(
+            payload in prop_oneof![
+                collection::vec(any::<u8>(), 0..64),
+                "\\{\"v\":[-0-9.eE\"a-z\\[\\]{},:]{0,20}\\}".prop_map_bytes(),
+                Just(b"{\"v\":1e999}".to_vec()),
+            ],
+            numeric: bool,
+        ) {
+            let expected = if numeric { Expectation::default() } else { states() };
+            for format in [json("$.v", Some("$.v")), json("$", None), plain()] {
+                if let Ok(reading) = read(&payload, &format, &expected) {
+                    prop_assert_eq!(reading.value.is_some(), reading.quality.is_usable());
+                    prop_assert!(reading.value.is_none_or(|value| value.as_f64().is_finite()));
+                }
+            }
+        }
+
+        #[test]
+        fn a_topic_built_from_a_filter_names_what_was_put_in(device in "[a-z0-9-]{1,8}", point in "[a-z_]{1,8}") {
+            let name = pattern("a/{device}/+/{point}/#").name(&format!("a/{device}/any/{point}/x/y"));
+            prop_assert_eq!(name, Some(format!("{device}.{point}")));
+        }
+    }
+
+    /// Text strategies as payload bytes.
+    trait PropMapBytes {
+        fn prop_map_bytes(self) -> proptest::strategy::BoxedStrategy<Vec<u8>>;
+    }
+
+    impl PropMapBytes for &'static str {
+        fn prop_map_bytes(self) -> proptest::strategy::BoxedStrategy<Vec<u8>> {
+            use proptest::strategy::Strategy;
+            self.prop_map(String::into_bytes).boxed()
+        }
+    }
+}

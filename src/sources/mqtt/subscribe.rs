@@ -1,18 +1,46 @@
-//! The session at one broker.
+//! The session at one broker: connect, subscribe, gather, hand over, acknowledge after the commit, connect again.
+//!
+//! One task polls the connection and does everything else between two polls. It never waits for the client crate's
+//! queue, and never cancels a poll. While the pipeline is behind, it stops polling: the broker then holds what it
+//! promised to deliver, and the operating system's buffers slow the rest.
 
+use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::config::MqttSource;
+use super::config::{Address, MqttSource};
+use super::intake::Intake;
+use super::link::{self, Client, Event, Lost, Message, Settings, Subscription};
+use super::unacknowledged::{Packet, Unacknowledged};
 use crate::model::id::GatewayId;
-use crate::model::sample::SampleBatch;
+use crate::model::sample::{Sample, SampleBatch};
 use crate::model::tag::{SourceIndex, TagSpec};
+use crate::model::time::Timestamp;
+use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
-use crate::runtime::health::Health;
+use crate::runtime::health::{Health, Status};
 use crate::runtime::secret::SecretError;
+
+/// Real time after the last message when the input counts as idle and what was gathered is handed over.
+const IDLE: Duration = Duration::from_millis(5);
+/// Longest real time a message waits to be handed over.
+const GATHER_MAX: Duration = Duration::from_millis(50);
+/// Samples at which a batch is handed over at once.
+const BATCH_SAMPLES: usize = 2_000;
+/// Samples that are kept while the pipeline is behind; then the connection is not polled any more.
+const GATHERED_SAMPLES_MAX: usize = 10_000;
+/// Real delays between two attempts to connect.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Longest real time that a stop waits for commits to acknowledge, and then for the farewell to be sent.
+const STOP_MAX: Duration = Duration::from_millis(700);
+const FAREWELL_MAX: Duration = Duration::from_millis(200);
 
 /// Why a session can't begin. A broker that is away is no error: the session waits for it.
 #[derive(Debug, thiserror::Error)]
@@ -20,13 +48,22 @@ pub enum MqttError {
     /// The password can't be had.
     #[error("password of source \"{0}\": {1}")]
     Password(String, SecretError),
+    /// The authority's certificate can't be used.
+    #[error("ca_file of source \"{0}\": {1}")]
+    CaFile(String, String),
+    /// The address is none.
+    #[error("source \"{0}\": {1}")]
+    Address(String, String),
 }
 
 /// Everything one session needs. Clones share the delivery counter, so that a session that is started again after
 /// a panic never reuses a number that is still under way.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
+    index: SourceIndex,
     config: Arc<MqttSource>,
+    client_id: String,
+    tags: Arc<[TagSpec]>,
     clock: Clock,
     health: Health,
     inbox: mpsc::Sender<SampleBatch>,
@@ -39,32 +76,292 @@ impl Subscriber {
     /// highest delivery of this source that the pipeline has committed.
     #[expect(clippy::too_many_arguments, reason = "wiring of one source, called once by the role")]
     pub fn new(
-        _gateway: &GatewayId,
-        _index: SourceIndex,
+        gateway: &GatewayId,
+        index: SourceIndex,
         config: MqttSource,
-        _tags: &[TagSpec],
+        tags: &[TagSpec],
         clock: Clock,
         health: Health,
         inbox: mpsc::Sender<SampleBatch>,
         committed: watch::Receiver<u64>,
     ) -> Self {
-        Self { config: Arc::new(config), clock, health, inbox, committed, deliveries: Arc::default() }
+        let client_id = match &config.client_id {
+            Some(given) => given.get_ref().clone(),
+            None => format!("parkgate-{gateway}-{}", config.name.get_ref()),
+        };
+        let (config, tags) = (Arc::new(config), Arc::from(tags));
+        Self { index, config, client_id, tags, clock, health, inbox, committed, deliveries: Arc::default() }
+    }
+
+    fn settings(&self) -> Result<Settings, MqttError> {
+        let config = &self.config;
+        let name = || config.name.get_ref().to_string();
+        let address = Address::parse(config.url.get_ref()).map_err(|error| MqttError::Address(name(), error))?;
+        let password = config.password.as_ref().map(|secret| secret.resolve()).transpose();
+        let password = password.map_err(|error| MqttError::Password(name(), error))?;
+        let ca_file = config.ca_file.as_ref().map(|path| path.get_ref().as_path());
+        let tls = address.tls.then(|| link::trust(ca_file)).transpose();
+        Ok(Settings {
+            address,
+            version: config.version(),
+            client_id: self.client_id.clone(),
+            login: config.username.as_ref().map(|user| (user.get_ref().clone(), password)),
+            tls: tls.map_err(|error| MqttError::CaFile(name(), error))?,
+            receive_maximum: config.receive_maximum(),
+        })
     }
 }
 
-/// Runs the session until `token` is cancelled.
+/// Runs the session until `token` is cancelled or the pipeline is gone.
 ///
 /// # Errors
 /// [`MqttError`] where it can't begin.
 pub async fn run(subscriber: Subscriber, token: CancellationToken) -> Result<(), MqttError> {
-    let _ = (
-        &subscriber.config,
-        &subscriber.clock,
-        &subscriber.health,
-        &subscriber.inbox,
-        &subscriber.committed,
-        &subscriber.deliveries,
-    );
-    token.cancelled().await;
+    let (client, mut connection) = link::open(&subscriber.settings()?);
+    let mut session = Session::new(subscriber, client);
+    let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
+    let mut delay = Duration::ZERO;
+    session.report();
+    loop {
+        let wait = std::mem::take(&mut delay);
+        let poll = async {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            connection.poll().await
+        };
+        tokio::pin!(poll);
+        let Some(polled) = session.serve_until(poll, &token).await else { break };
+        match polled {
+            Ok(event) => {
+                if matches!(event, Event::Connected { .. }) {
+                    backoff.reset();
+                }
+                session.on_event(event);
+            }
+            Err(lost) => {
+                session.on_lost(lost);
+                delay = backoff.delay(fastrand::f64());
+            }
+        }
+    }
+    if session.connected && session.client.disconnect() {
+        let farewell = async { while connection.poll().await.is_ok() {} };
+        // The broker notices a missing farewell by the closed connection.
+        let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
+    }
     Ok(())
+}
+
+/// What one session knows between two polls.
+struct Session {
+    of: Subscriber,
+    component: String,
+    client: Client,
+    intake: Intake,
+    subscriptions: Vec<Subscription>,
+    unacknowledged: Unacknowledged,
+    gathered: Vec<Sample>,
+    gathering_since: Instant,
+    last_message: Instant,
+    connected: bool,
+    /// Why the connection was lost the last time.
+    lost: String,
+    /// Filters the broker refuses, or grants without acknowledgement.
+    refused: Vec<String>,
+    stop_at: Option<Instant>,
+}
+
+impl Session {
+    fn new(of: Subscriber, client: Client) -> Self {
+        let now = Instant::now();
+        Self {
+            component: format!("source.{}", of.config.name.get_ref()),
+            intake: Intake::new(&of.config, of.index, &of.tags),
+            subscriptions: Intake::subscriptions(&of.config),
+            of,
+            client,
+            unacknowledged: Unacknowledged::default(),
+            gathered: Vec::new(),
+            gathering_since: now,
+            last_message: now,
+            connected: false,
+            lost: "not connected yet".to_owned(),
+            refused: Vec::new(),
+            stop_at: None,
+        }
+    }
+
+    /// Acknowledges, gathers and hands over until `poll` is done. `None`: the session ends.
+    async fn serve_until<P>(&mut self, mut poll: Pin<&mut P>, token: &CancellationToken) -> Option<P::Output>
+    where
+        P: Future,
+    {
+        let inbox = self.of.inbox.clone();
+        let mut committed = self.of.committed.clone();
+        loop {
+            self.acknowledge(*committed.borrow_and_update());
+            let stopping = self.stop_at.is_some();
+            if stopping && self.gathered.is_empty() && self.unacknowledged.len() == 0 {
+                return None;
+            }
+            let due = self.due();
+            let is_due = !self.gathered.is_empty() && due <= Instant::now();
+            tokio::select! {
+                biased;
+                () = token.cancelled(), if !stopping => self.stop_at = Some(Instant::now() + STOP_MAX),
+                () = sleep_until(self.stop_at.unwrap_or(due)), if stopping => return None,
+                changed = committed.changed() => if changed.is_err() { return None },
+                permit = inbox.reserve(), if is_due => match permit {
+                    Ok(permit) => permit.send(self.batch()),
+                    Err(_) => return None,
+                },
+                () = sleep_until(due), if !self.gathered.is_empty() && !is_due => {}
+                polled = &mut poll, if self.gathered.len() < GATHERED_SAMPLES_MAX => return Some(polled),
+            }
+        }
+    }
+
+    /// Returns when what was gathered is to be handed over.
+    fn due(&self) -> Instant {
+        let window_is_full = self.unacknowledged.len() >= usize::from(self.of.config.receive_maximum());
+        if window_is_full || self.gathered.len() >= BATCH_SAMPLES || self.stop_at.is_some() || !self.connected {
+            self.gathering_since
+        } else {
+            (self.last_message + IDLE).min(self.gathering_since + GATHER_MAX)
+        }
+    }
+
+    /// Returns the number of the delivery that is being gathered.
+    fn delivery(&self) -> u64 {
+        self.of.deliveries.load(Ordering::Relaxed) + 1
+    }
+
+    fn batch(&mut self) -> SampleBatch {
+        let delivery = self.of.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
+        let samples = std::mem::take(&mut self.gathered);
+        self.count("samples", samples.len() as u64);
+        SampleBatch { source: self.of.index, delivery, received_at: self.of.clock.now(), samples }
+    }
+
+    fn acknowledge(&mut self, committed: u64) {
+        while let Some(id) = self.unacknowledged.due(committed).filter(|_| self.connected) {
+            if !self.client.acknowledge(id) {
+                // The queue is full; the next poll makes room and comes back here.
+                break;
+            }
+            self.unacknowledged.acknowledged();
+            self.count("acknowledged", 1);
+        }
+        self.of.health.gauge(&self.component, "unacknowledged", self.unacknowledged.len() as u64);
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Connected { session_present } => self.on_connected(session_present),
+            Event::Granted(granted) => self.on_granted(&granted),
+            // What arrives while stopping stays unacknowledged, so the broker sends it again.
+            Event::Message(_) if self.stop_at.is_some() => {}
+            Event::Message(message) => self.on_message(&message),
+            Event::Other => {}
+        }
+    }
+
+    fn on_connected(&mut self, session_present: bool) {
+        if !session_present {
+            self.unacknowledged.session_lost();
+        }
+        self.connected = true;
+        self.count("connections", 1);
+        // Every time: a broker that kept the session takes it as no change.
+        if !self.client.subscribe(&self.subscriptions) {
+            self.refused = vec!["the request queue took no subscription".to_owned()];
+        }
+        self.report();
+    }
+
+    fn on_granted(&mut self, granted: &[Option<u8>]) {
+        let judge = |((filter, asked), granted): (&Subscription, &Option<u8>)| match granted {
+            None => Some(format!("the broker refuses the subscription to {filter}")),
+            Some(qos) if qos < asked => {
+                Some(format!("the broker delivers {filter} with quality of service {qos} only"))
+            }
+            Some(_) => None,
+        };
+        self.refused = self.subscriptions.iter().zip(granted).filter_map(judge).collect();
+        self.report();
+    }
+
+    fn on_message(&mut self, message: &Message) {
+        self.count("messages", 1);
+        let packet = message.id.map(|id| Packet { id, content: content_of(message), again: message.again });
+        if packet.is_some_and(|packet| self.unacknowledged.recognise(packet)) {
+            self.count("sent_again", 1);
+            return;
+        }
+        let now = self.of.clock.now();
+        let taken = self.intake.read(&message.topic, &message.payload, message.retained, now);
+        if !taken.samples.is_empty() {
+            self.last_message = Instant::now();
+            if self.gathered.is_empty() {
+                self.gathering_since = self.last_message;
+            }
+            self.gathered.extend(taken.samples);
+        }
+        if let Some(packet) = packet {
+            // Order of acknowledgement is order of arrival, so a message without samples waits for those before.
+            let delivery = if self.gathered.is_empty() { self.delivery() - 1 } else { self.delivery() };
+            self.unacknowledged.take(packet, delivery);
+        }
+        if !taken.counted.is_empty() {
+            taken.counted.into_iter().for_each(|what| self.count(what, 1));
+            self.report();
+        }
+    }
+
+    fn on_lost(&mut self, lost: Lost) {
+        // What had been received belongs to the connection that is gone.
+        lost.received.into_iter().for_each(|event| {
+            if let Event::Message(message) = event
+                && self.stop_at.is_none()
+            {
+                self.on_message(&message);
+            }
+        });
+        self.connected = false;
+        self.lost = lost.reason;
+        let stale = self.unacknowledged.connection_lost();
+        self.count("stale_acknowledgements", stale as u64);
+        self.report();
+    }
+
+    fn count(&self, what: &'static str, amount: u64) {
+        self.of.health.count(&self.component, what, amount);
+    }
+
+    /// Brings the health board up to date; logs where the status changed.
+    fn report(&self) {
+        let (name, url) = (self.of.config.name.get_ref(), self.of.config.url.get_ref());
+        let (status, detail) = if !self.connected {
+            (Status::Degraded, format!("no connection to {url}, trying again: {}", self.lost))
+        } else if !self.refused.is_empty() {
+            (Status::Failed, self.refused.join("; "))
+        } else {
+            (Status::Ok, self.intake.notes())
+        };
+        let now: Timestamp = self.of.clock.now();
+        if self.of.health.set(&self.component, status, &*detail, now) {
+            match status {
+                Status::Ok => tracing::info!(source = %name, "mqtt source {name} reads {url}"),
+                Status::Degraded => tracing::warn!(source = %name, "mqtt source {name}: {detail}"),
+                Status::Failed => tracing::error!(source = %name, "mqtt source {name}: {detail}"),
+            }
+        }
+    }
+}
+
+fn content_of(message: &Message) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&message.topic, &message.payload).hash(&mut hasher);
+    hasher.finish()
 }
