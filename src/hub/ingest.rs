@@ -305,3 +305,297 @@ const fn minutes(grain: Grain) -> (i64, i64) {
         Grain::Year => (365 * 24 * 60, 366 * 24 * 60),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, prop_assert_eq, proptest};
+
+    use super::{Accepted, Receipt, Refusal};
+    use crate::hub::read::Reader;
+    use crate::hub::store::{FILE, HubStore};
+    use crate::hub::testing::{TestBox, TestHub, delivery, record};
+    use crate::ledger::page::{PageKind, SignedPage};
+    use crate::ledger::verify::verify_page;
+    use crate::model::fact::Measure;
+    use crate::model::id::{Digest, GatewayId, SiteId, StreamName};
+    use crate::model::time::Grain;
+
+    /// A hub that holds page 1 and 2 of `steel`, whose box is returned.
+    fn started() -> (TestHub, TestBox, Vec<SignedPage>) {
+        let (mut hub, mut steel) = (TestHub::new(), TestBox::new("steel", 1));
+        let records = vec![steel.energy(0, 5)];
+        let pages = vec![steel.policy_page(), steel.page(records)];
+        for page in &pages {
+            assert!(hub.deliver(page).unwrap().first);
+        }
+        (hub, steel, pages)
+    }
+
+    fn receipt(accepted: &Accepted) -> Receipt {
+        serde_json::from_slice(&accepted.receipt).unwrap()
+    }
+
+    /// Returns status, kind, accepted_through and head hash of a refusal.
+    fn answer(refusal: Result<Accepted, Refusal>) -> (u16, String, Option<u64>, Option<Digest>) {
+        let problem = refusal.expect_err("it must be refused").problem();
+        let kind = problem.kind.trim_start_matches("urn:parkgate:problem:").to_owned();
+        (problem.status, kind, problem.accepted_through, problem.head_hash)
+    }
+
+    fn counts(hub: &TestHub) -> (u64, u64, u64) {
+        let counts = Reader::new(hub.store.path()).ask(|store| store.counts()).unwrap();
+        (counts.pages, counts.facts, counts.rejected)
+    }
+
+    #[test]
+    fn the_first_time_gives_a_receipt_and_the_same_page_again_gives_the_same_bytes() {
+        let (mut hub, mut steel, pages) = started();
+        let page = steel.page(vec![steel.energy(5, 5)]);
+        let first = hub.deliver(&page).unwrap();
+        let receipt = receipt(&first);
+        assert_eq!((receipt.seq, receipt.hash, receipt.accepted_through, receipt.head_hash), (3, page.hash, 3, page.hash));
+        assert!(first.first && receipt.rejected.is_empty());
+        hub.deliver(&steel.page(vec![steel.energy(10, 5)])).unwrap();
+        let again = hub.deliver(&page).unwrap();
+        assert_eq!((again.first, &again.receipt), (false, &first.receipt));
+        assert!(!hub.deliver(&pages[0]).unwrap().first);
+        assert_eq!(counts(&hub), (4, 3, 0));
+    }
+
+    #[test]
+    fn a_page_that_comes_too_early_is_a_gap_and_says_what_is_held() {
+        let (mut hub, mut steel, pages) = started();
+        let (third, fourth) = (steel.page(vec![steel.energy(5, 5)]), steel.page(vec![steel.energy(10, 5)]));
+        assert_eq!(answer(hub.deliver(&fourth)), (409, "gap".to_owned(), Some(2), Some(pages[1].hash)));
+        assert!(hub.deliver(&third).unwrap().first && hub.deliver(&fourth).unwrap().first);
+    }
+
+    #[test]
+    fn another_hash_under_a_held_number_is_a_fork_and_the_stream_stays_stopped() {
+        let (mut hub, steel, pages) = started();
+        let mut twin = TestBox { seq: 1, prev: pages[0].hash, ..steel.clone() };
+        let other = twin.page(vec![twin.energy(0, 6)]);
+        assert_eq!(answer(hub.deliver(&other)), (409, "fork".to_owned(), Some(2), Some(pages[1].hash)));
+        let next = steel.clone().page(vec![steel.energy(5, 5)]);
+        assert_eq!(answer(hub.deliver(&next)).1, "fork", "the right next page is refused too");
+        assert!(!hub.deliver(&pages[1]).unwrap().first, "what is held stays held");
+        hub.store = HubStore::open(hub.directory.path()).unwrap();
+        assert_eq!(answer(hub.deliver(&next)).1, "fork", "and after a restart");
+    }
+
+    #[test]
+    fn a_next_page_that_continues_another_one_is_a_fork() {
+        let (mut hub, steel, pages) = started();
+        let mut twin = TestBox { prev: Digest([1; 32]), ..steel };
+        let next = twin.page(vec![twin.energy(5, 5)]);
+        assert_eq!(answer(hub.deliver(&next)), (409, "fork".to_owned(), Some(2), Some(pages[1].hash)));
+        assert_eq!(counts(&hub), (2, 1, 0));
+    }
+
+    #[test]
+    fn a_new_epoch_continues_a_held_page_and_lets_a_forked_stream_go_on() {
+        let (mut hub, steel, pages) = started();
+        let mut lost = TestBox { epoch: 2, seq: 0, prev: Digest([1; 32]), ..steel.clone() };
+        assert_eq!(answer(hub.deliver(&lost.policy_page())).1, "fork", "it continues a page that nobody holds");
+        let mut resolved = TestBox { epoch: 3, seq: 0, prev: pages[1].hash, ..steel };
+        assert!(hub.deliver(&resolved.policy_page()).unwrap().first);
+        assert!(hub.deliver(&resolved.page(vec![resolved.energy(5, 5)])).unwrap().first);
+    }
+
+    #[test]
+    fn the_key_of_the_first_page_is_pinned_and_another_one_is_refused_later() {
+        let (mut hub, steel, _) = started();
+        let mut thief = TestBox { seed: 2, ..steel.clone() };
+        let forged = thief.page(vec![thief.energy(5, 99)]);
+        assert_eq!(answer(hub.deliver(&forged)).0, 403);
+        let mut epoch = TestBox { seed: 2, epoch: 2, seq: 0, prev: Digest::ZERO, ..steel.clone() };
+        assert_eq!(answer(hub.deliver(&epoch.policy_page())).0, 403);
+        let mut own = steel;
+        assert!(hub.deliver(&own.page(vec![own.energy(5, 5)])).unwrap().first, "a stranger can't stop the stream");
+    }
+
+    #[test]
+    fn a_declared_key_is_held_to_from_the_first_page_on() {
+        let (mut hub, mut steel) = (TestHub::new(), TestBox::new("steel", 1));
+        let declared = TestBox::new("steel", 3).key().verifying();
+        hub.known.gateways.get_mut(&GatewayId::new("steel").unwrap()).unwrap().key = Some(declared);
+        assert_eq!(answer(hub.deliver(&steel.policy_page())).0, 403);
+        assert!(hub.deliver(&TestBox::new("steel", 3).policy_page()).unwrap().first);
+    }
+
+    #[test]
+    fn a_changed_byte_or_signature_is_refused() {
+        let (mut hub, mut steel, _) = started();
+        let page = steel.page(vec![steel.energy(5, 5)]);
+        let text = String::from_utf8(page.bytes.clone()).unwrap().replace("5000000", "4000000");
+        let edited = SignedPage { bytes: text.into_bytes(), ..page.clone() };
+        assert_eq!(answer(hub.deliver(&edited)).0, 403);
+        let unsigned = SignedPage { jws: "no signature".to_owned(), ..page };
+        assert_eq!(answer(hub.deliver(&unsigned)).0, 403);
+        assert_eq!(counts(&hub), (2, 1, 0));
+    }
+
+    #[test]
+    fn what_is_signed_but_no_page_or_another_one_than_its_path_names_is_malformed() {
+        let (mut hub, mut steel, _) = started();
+        let page = steel.page(vec![steel.energy(5, 5)]);
+        let elsewhere = SignedPage { stream: StreamName::new("other").unwrap(), ..page.clone() };
+        assert_eq!(answer(hub.deliver(&elsewhere)).0, 422);
+        let mut spaced = page.bytes.clone();
+        spaced.push(b' ');
+        let jws = crate::ledger::jws::sign(&spaced, &steel.key());
+        assert_eq!(answer(hub.deliver(&SignedPage { bytes: spaced, jws, ..page })).0, 422, "not canonical");
+        let text = b"{}".to_vec();
+        let jws = crate::ledger::jws::sign(&text, &steel.key());
+        let third = steel.page(vec![steel.energy(5, 5)]);
+        assert_eq!(answer(hub.deliver(&SignedPage { bytes: text, jws, ..third })).0, 422);
+    }
+
+    #[test]
+    fn unknown_gateways_and_wrong_tokens_are_told_apart() {
+        let mut hub = TestHub::new();
+        let stranger = TestBox::new("nobody", 1).policy_page();
+        assert_eq!(answer(hub.deliver(&stranger)).0, 403);
+        let page = TestBox::new("electronics", 1).policy_page();
+        for token in [None, Some(""), Some("s3cre"), Some("s3cret ")] {
+            assert_eq!(answer(hub.deliver_with(&page, token)).0, 401, "{token:?}");
+        }
+        assert!(hub.deliver_with(&page, Some("s3cret")).unwrap().first);
+    }
+
+    #[test]
+    fn a_record_of_another_site_is_rejected_by_index_and_the_page_is_stored() {
+        let (mut hub, mut steel, _) = started();
+        let foreign = record(&SiteId::new("garment").unwrap(), Grain::FiveMinutes, 5, 1, &[(Measure::Apt, 1)]);
+        let mut crooked = steel.energy(10, 5);
+        crooked.window.end = crooked.window.end + 1;
+        let page = steel.page(vec![steel.energy(5, 5), foreign, crooked]);
+        let accepted = hub.deliver(&page).unwrap();
+        let rejected = receipt(&accepted).rejected;
+        assert_eq!(rejected.iter().map(|record| record.index).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(rejected[0].reason, "site garment is not the gateway's site steel");
+        assert_eq!(rejected[1].reason, "a window of 300001 ms is no 5min");
+        assert_eq!(counts(&hub), (3, 2, 2));
+        assert_eq!(hub.deliver(&page).unwrap().receipt, accepted.receipt);
+    }
+
+    #[test]
+    fn a_published_revision_is_never_rewritten() {
+        let (mut hub, mut steel, _) = started();
+        let page = steel.page(vec![steel.energy(0, 5), steel.energy(0, 6), steel.record(0, 2, &[])]);
+        let rejected = receipt(&hub.deliver(&page).unwrap()).rejected;
+        assert_eq!(rejected.len(), 1, "the same facts again are no contradiction: {rejected:?}");
+        assert_eq!(
+            (rejected[0].index, rejected[0].reason.as_str()),
+            (
+                1,
+                "revision 1 of site 5min at 2026-10-04T17:00:00.000Z is held with other facts, from page steel/authority/1/2"
+            )
+        );
+        assert_eq!(counts(&hub).1, 2);
+    }
+
+    #[test]
+    fn a_restart_keeps_everything_and_every_page_still_verifies() {
+        let (mut hub, mut steel, mut pages) = started();
+        let before = hub.deliver(&pages[1]).unwrap();
+        hub.store = HubStore::open(hub.directory.path()).unwrap();
+        assert_eq!(hub.deliver(&pages[1]).unwrap(), before);
+        pages.push(steel.page(vec![steel.energy(5, 5)]));
+        assert!(hub.deliver(&pages[2]).unwrap().first);
+        for page in &pages {
+            let read = |store: &crate::hub::read::Snapshot<'_>| {
+                store.page(&page.gateway, &page.stream, page.epoch, page.seq)
+            };
+            let (bytes, jws) = Reader::new(hub.store.path()).ask(read).unwrap().unwrap();
+            assert_eq!(bytes, page.bytes);
+            verify_page(&bytes, &jws, &steel.key().verifying()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_hub_restored_from_a_backup_asks_for_what_it_lost() {
+        let (mut hub, mut steel, mut pages) = started();
+        let backup = tempfile::tempdir().unwrap();
+        let copy = format!("VACUUM INTO '{}'", backup.path().join(FILE).display());
+        rusqlite::Connection::open(hub.store.path()).unwrap().execute_batch(&copy).unwrap();
+        for minute in [5, 10, 15] {
+            let record = steel.energy(minute, 5);
+            pages.push(steel.page(vec![record]));
+            hub.deliver(pages.last().unwrap()).unwrap();
+        }
+        hub.store = HubStore::open(backup.path()).unwrap();
+        let next = steel.page(vec![steel.energy(20, 5)]);
+        assert_eq!(answer(hub.deliver(&next)), (409, "gap".to_owned(), Some(2), Some(pages[1].hash)));
+        assert!(pages[2..].iter().chain([&next]).all(|page| hub.deliver(page).unwrap().first));
+        assert_eq!(counts(&hub), (6, 5, 0));
+    }
+
+    #[test]
+    fn a_hub_that_lost_everything_asks_for_the_first_page() {
+        let (mut hub, mut steel) = (TestHub::new(), TestBox::new("steel", 1));
+        let pages = [steel.policy_page(), steel.page(vec![steel.energy(0, 5)])];
+        assert_eq!(answer(hub.deliver(&pages[1])), (409, "gap".to_owned(), Some(0), Some(Digest::ZERO)));
+        assert!(hub.deliver(&pages[0]).unwrap().first && hub.deliver(&pages[1]).unwrap().first);
+    }
+
+    #[test]
+    fn a_policy_page_with_another_key_than_its_signer_is_refused() {
+        let (mut hub, mut steel, _) = started();
+        let other = TestBox::new("steel", 2).key().jwk();
+        let page = crate::ledger::page::Page {
+            policy: Some(steel.policy()),
+            key: Some(other),
+            ..steel.draft(PageKind::Policy)
+        };
+        let signed = steel.sign(&page);
+        assert_eq!(answer(hub.deliver(&signed)).0, 403);
+    }
+
+    #[test]
+    fn a_delivery_that_was_cut_off_before_the_commit_leaves_no_trace() {
+        let (mut hub, mut steel, _) = started();
+        let page = steel.page(vec![steel.energy(5, 5)]);
+        let known = hub.known.gateways[&page.gateway].clone();
+        {
+            let transaction = hub.store.begin().unwrap();
+            let content = super::authentic(&delivery(&page, None), &steel.key().verifying()).unwrap();
+            super::place(&transaction, &known, &delivery(&page, None), &content, hub.now).unwrap();
+        }
+        assert_eq!(counts(&hub), (2, 1, 0));
+        assert!(hub.deliver(&page).unwrap().first);
+    }
+
+    proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+        #[test]
+        fn whatever_is_repeated_or_reordered_each_page_is_held_once(
+            order in proptest::collection::vec(0_usize..8, 0..40).prop_map(|mut order| { order.extend(0..8); order })
+        ) {
+            let (mut hub, mut steel) = (TestHub::new(), TestBox::new("steel", 1));
+            let mut pages = vec![steel.policy_page()];
+            for minute in 0..7 {
+                let record = steel.energy(minute * 5, 5);
+                pages.push(steel.page(vec![record]));
+            }
+            let mut held = 0;
+            let mut receipts = vec![None; 8];
+            for position in order {
+                match hub.deliver(&pages[position]) {
+                    Ok(accepted) => {
+                        prop_assert_eq!(accepted.first, position == held);
+                        held += usize::from(accepted.first);
+                        let receipt = receipts[position].get_or_insert_with(|| accepted.receipt.clone());
+                        prop_assert_eq!(&*receipt, &accepted.receipt);
+                    }
+                    Err(refusal) => {
+                        prop_assert_eq!(answer(Err(refusal)).2, Some(held as u64));
+                        assert!(position > held);
+                    }
+                }
+            }
+            prop_assert_eq!(held, 8);
+            prop_assert_eq!(counts(&hub), (8, 7, 0));
+        }
+    }
+}

@@ -19,6 +19,8 @@ pub mod read;
 pub mod rollup;
 pub mod status;
 pub mod store;
+#[cfg(test)]
+mod testing;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
