@@ -71,11 +71,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`SecretError`] where a token can't be had; the hub refuses to start.
-    pub fn build(
-        parks: &[ParkConfig],
-        sites: &[SiteConfig],
-        gateways: &[GatewayConfig],
-    ) -> Result<Self, SecretError> {
+    pub fn build(parks: &[ParkConfig], sites: &[SiteConfig], gateways: &[GatewayConfig]) -> Result<Self, SecretError> {
         let park = |park: &ParkConfig| {
             let entry = Park { name: park.name.clone(), province: park.province.get_ref().clone() };
             (park.id.get_ref().clone(), entry)

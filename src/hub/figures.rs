@@ -13,9 +13,9 @@ use super::store::StoreError;
 use crate::engine::calendar::Calendar;
 use crate::engine::kpi::{CATALOGUE, GridChoice, KpiDefinition, find};
 use crate::model::id::SiteId;
-use crate::model::record::{KpiValue, Reason};
+use crate::model::record::{KpiId, KpiValue, Reason};
 use crate::model::share::SharePolicy;
-use crate::model::time::{Grain, Timestamp, Window};
+use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 use crate::reference::Reference;
 use crate::wire::figure::{Figure, Query, Scope};
 
@@ -158,9 +158,7 @@ fn definitions(query: &Query) -> Result<Vec<&'static KpiDefinition>, QueryError>
     if query.kpis.is_empty() {
         return Ok(CATALOGUE.to_vec());
     }
-    let definition = |kpi: &crate::model::record::KpiId| {
-        find(kpi.as_str()).ok_or_else(|| QueryError::UnknownKpi(kpi.as_str().to_owned()))
-    };
+    let definition = |kpi: &KpiId| find(kpi.as_str()).ok_or_else(|| QueryError::UnknownKpi(kpi.as_str().to_owned()));
     query.kpis.iter().map(definition).collect()
 }
 
@@ -204,18 +202,13 @@ fn shared_until(calendar: &Calendar, policies: &[SharePolicy], now: Timestamp) -
 fn first_start(calendar: &Calendar, query: &Query) -> Timestamp {
     match query.grain {
         // A shift that began before `from` still overlaps it; none is longer than a day.
-        Grain::Shift => query.from - 25 * 60 * crate::model::time::MINUTE_MS,
+        Grain::Shift => query.from - 25 * 60 * MINUTE_MS,
         grain => calendar.window_of(grain, query.from).map_or(query.from, |window| window.start),
     }
 }
 
 /// Returns the windows of a query that have begun, ascending. Shifts are the factories' own, as they reported them.
-fn windows(
-    calendar: &Calendar,
-    scope: &[Vec<Row>],
-    query: &Query,
-    to: Timestamp,
-) -> Result<Vec<Window>, QueryError> {
+fn windows(calendar: &Calendar, scope: &[Vec<Row>], query: &Query, to: Timestamp) -> Result<Vec<Window>, QueryError> {
     let windows = if query.grain == Grain::Shift {
         let overlaps = |window: &Window| window.end > query.from && window.start < to;
         let shifts: BTreeSet<Window> =
@@ -253,4 +246,181 @@ fn reported(row: &Row, definition: &KpiDefinition) -> Option<KpiValue> {
 
 fn count(sites: usize) -> u32 {
     u32::try_from(sites).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Figure, Grain, Query, QueryError, Reason, Scope, Timestamp, figures};
+    use crate::hub::figures::Knowledge;
+    use crate::hub::read::Reader;
+    use crate::hub::testing::{TestBox, TestHub, at, directory, knowledge, kpi};
+    use crate::model::fact::Measure;
+    use crate::model::id::AssetId;
+    use crate::model::record::{Flag, Level};
+
+    const NOON: &str = "2026-10-05T12:00:00+07:00";
+
+    struct Asked {
+        hub: TestHub,
+        known: Knowledge,
+    }
+
+    impl Asked {
+        fn new() -> Self {
+            let hub = TestHub::new();
+            let known = knowledge(directory(&hub.directory.path().join("token")));
+            Self { hub, known }
+        }
+
+        fn query(&self, query: &Query, now: &str) -> Result<Vec<Figure>, QueryError> {
+            Reader::new(self.hub.store.path()).ask(|store| Ok(figures(store, &self.known, query, at(now)))).unwrap()
+        }
+
+        fn ask(&self, scope: &str, name: &'static str, grain: Grain, now: &str) -> Vec<Figure> {
+            self.query(&query(scope, name, grain), now).unwrap()
+        }
+    }
+
+    fn query(scope: &str, name: &'static str, grain: Grain) -> Query {
+        Query {
+            scope: scope.parse().unwrap(),
+            kpis: vec![kpi(name)],
+            grain,
+            from: at("2026-10-05T00:00:00+07:00"),
+            to: at("2026-10-06T00:00:00+07:00"),
+        }
+    }
+
+    /// `steel` used 60 kWh in the first half hour, `garment` 6, `electronics` 12; each shares five minutes.
+    fn three_sites() -> Asked {
+        let mut asked = Asked::new();
+        for (site, seed, kwh) in [("steel", 1, 10), ("garment", 2, 1), ("electronics", 3, 2)] {
+            let mut gateway = TestBox::new(site, seed);
+            asked.hub.deliver(&gateway.policy_page()).unwrap();
+            let records = (0..6).map(|five| gateway.energy(five * 5, kwh)).collect();
+            asked.hub.deliver(&gateway.page(records)).unwrap();
+        }
+        asked
+    }
+
+    #[test]
+    fn energy_of_site_park_and_province_is_the_sum_of_what_was_shared() {
+        let asked = three_sites();
+        for (scope, kwh, sites) in [
+            ("site:steel", 60.0, 1),
+            ("park:tan-thuan", 66.0, 2),
+            ("park:tan-tao", 12.0, 1),
+            ("province:ho-chi-minh", 78.0, 3),
+        ] {
+            let figures = asked.ask(scope, "electricity", Grain::HalfHour, "2026-10-05T00:31:00+07:00");
+            assert_eq!(figures.len(), 2, "{scope}: windows that have begun");
+            let (first, open) = (&figures[0], &figures[1]);
+            assert_eq!(
+                (first.value.value, first.value.coverage, first.closed),
+                (Some(kwh), Some(1.0), true),
+                "{scope}"
+            );
+            assert_eq!((first.sites_reporting, first.sites_expected), (sites, sites), "{scope}");
+            assert_eq!((open.value.value, open.value.reason, open.closed), (None, Some(Reason::NoData), false));
+            assert_eq!(open.value.flags, [Flag::WindowOpen]);
+        }
+    }
+
+    #[test]
+    fn a_parks_peak_and_emissions_come_from_the_same_facts() {
+        let asked = three_sites();
+        let peak = &asked.ask("park:tan-thuan", "peak_demand", Grain::Day, NOON)[0];
+        assert_eq!(peak.value.value, Some(132.0));
+        let emission = &asked.ask("park:tan-thuan", "scope_2", Grain::Day, NOON)[0].value;
+        let factor = asked.known.reference.latest_grid_factor(2026).unwrap();
+        assert_eq!(emission.value, Some(66.0 / 1000.0 * factor.tco2e_per_mwh));
+        assert_eq!(emission.factors, [factor.factor]);
+        assert_eq!(emission.flags, [Flag::Provisional, Flag::WindowOpen]);
+    }
+
+    #[test]
+    fn the_boxs_own_figure_stands_beside_the_hubs_where_one_record_carries_it() {
+        let asked = three_sites();
+        let figure = &asked.ask("site:steel", "scope_2", Grain::FiveMinutes, NOON)[0];
+        assert_eq!((figure.revision, figure.sites_reporting), (Some(1), 1));
+        assert!(figure.value.value.is_some(), "the hub has a factor");
+        let reported = figure.reported.as_ref().unwrap();
+        assert_eq!((reported.value, reported.reason), (None, Some(Reason::NoPublishedFactor)), "the box had none");
+        let merged = &asked.ask("site:steel", "scope_2", Grain::HalfHour, NOON)[0];
+        assert_eq!((merged.revision, &merged.reported), (None, &None));
+    }
+
+    #[test]
+    fn the_newest_revision_counts_and_counts_once() {
+        let mut asked = Asked::new();
+        let mut steel = TestBox::new("steel", 1);
+        asked.hub.deliver(&steel.policy_page()).unwrap();
+        let revised = |revision, kwh: i128| {
+            let mut record = TestBox::new("steel", 1).energy(0, kwh);
+            record.revision = revision;
+            record
+        };
+        asked.hub.deliver(&steel.page(vec![revised(1, 5), steel.energy(5, 1), revised(10, 8)])).unwrap();
+        asked.hub.deliver(&steel.page(vec![revised(2, 6)])).unwrap();
+        let figures = asked.ask("site:steel", "electricity", Grain::FiveMinutes, NOON);
+        assert_eq!((figures[0].value.value, figures[0].revision), (Some(8.0), Some(10)));
+        assert_eq!(asked.ask("site:steel", "electricity", Grain::Hour, NOON)[0].value.value, Some(9.0));
+    }
+
+    #[test]
+    fn what_is_not_shared_is_said_so_and_what_is_missing_too() {
+        let asked = three_sites();
+        let finer = &asked.ask("site:steel", "electricity", Grain::Minute, "2026-10-05T00:01:00+07:00")[0];
+        assert_eq!((finer.value.value, finer.value.reason), (None, Some(Reason::NotShared)));
+        let oee = &asked.ask("site:steel", "oee", Grain::HalfHour, NOON)[0];
+        assert_eq!((oee.value.reason, oee.sites_reporting, oee.sites_expected), (Some(Reason::NoInput), 0, 1));
+        let empty = &Asked::new().ask("park:tan-thuan", "electricity", Grain::Day, NOON)[0];
+        assert_eq!((empty.value.reason, empty.sites_reporting, empty.sites_expected), (Some(Reason::NoData), 0, 2));
+    }
+
+    #[test]
+    fn shifts_are_the_factorys_own() {
+        let mut asked = Asked::new();
+        let mut steel = TestBox { grain: Grain::Shift, ..TestBox::new("steel", 1) };
+        asked.hub.deliver(&steel.policy_page()).unwrap();
+        let mut shift = TestBox::new("steel", 1).energy(0, 40);
+        shift.grain = Grain::Shift;
+        shift.window =
+            crate::model::time::Window { start: at("2026-10-04T22:00:00+07:00"), end: at("2026-10-05T06:00:00+07:00") };
+        asked.hub.deliver(&steel.page(vec![shift])).unwrap();
+        let figures = asked.ask("site:steel", "electricity", Grain::Shift, NOON);
+        assert_eq!((figures.len(), figures[0].value.value, figures[0].closed), (1, Some(40.0), true));
+        let day = &asked.ask("site:steel", "electricity", Grain::Day, NOON)[0];
+        assert_eq!(day.value.value, None, "a day is never rebuilt from shifts");
+    }
+
+    #[test]
+    fn an_asset_is_asked_for_by_its_own_rows() {
+        let mut asked = three_sites();
+        let mut garment = TestBox::new("garment", 2);
+        garment.policy_page();
+        let six = (0..6).map(|five| garment.energy(five * 5, 1)).collect();
+        garment.page(six);
+        let mut line = garment.energy(0, 3);
+        (line.asset, line.level) = (AssetId::new("line-1").unwrap(), Level::Line);
+        asked.hub.deliver(&garment.page(vec![line])).unwrap();
+        let figure = &asked.ask("asset:garment/line-1", "electricity", Grain::FiveMinutes, NOON)[0];
+        assert_eq!(figure.value.value, Some(3.0));
+        assert_eq!(figure.facts.get(Measure::Electricity), Some(3_000_000));
+        assert_eq!(asked.ask("site:garment", "electricity", Grain::FiveMinutes, NOON)[0].value.value, Some(1.0));
+    }
+
+    #[test]
+    fn questions_without_an_answer_are_refused() {
+        let asked = Asked::new();
+        for scope in ["site:nobody", "park:nowhere", "province:hanoi", "asset:steel/never-reported"] {
+            let refused = asked.query(&query(scope, "electricity", Grain::Day), NOON);
+            assert!(matches!(refused, Err(QueryError::UnknownScope(_))), "{scope}");
+        }
+        let unknown = asked.query(&query("site:steel", "happiness", Grain::Day), NOON);
+        assert!(matches!(unknown, Err(QueryError::UnknownKpi(_))));
+        let long = Query { from: Timestamp(0), ..query("site:steel", "electricity", Grain::Minute) };
+        assert!(matches!(asked.query(&long, NOON), Err(QueryError::TooMany { .. })));
+        assert!(matches!("site:steel".parse(), Ok(Scope::Site(_))));
+    }
 }

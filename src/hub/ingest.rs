@@ -239,13 +239,7 @@ fn contradiction(store: &Ingest<'_>, chain: &Chain, head: &Head, page: &Page) ->
     Ok((!continues).then_some(detail))
 }
 
-fn fork(
-    store: &Ingest<'_>,
-    chain: &Chain,
-    head: Head,
-    detail: String,
-    now: Timestamp,
-) -> Result<Refusal, StoreError> {
+fn fork(store: &Ingest<'_>, chain: &Chain, head: Head, detail: String, now: Timestamp) -> Result<Refusal, StoreError> {
     store.mark_forked(chain, &detail, now)?;
     Ok(Refusal::Fork { detail, head })
 }
@@ -353,7 +347,10 @@ mod tests {
         let page = steel.page(vec![steel.energy(5, 5)]);
         let first = hub.deliver(&page).unwrap();
         let receipt = receipt(&first);
-        assert_eq!((receipt.seq, receipt.hash, receipt.accepted_through, receipt.head_hash), (3, page.hash, 3, page.hash));
+        assert_eq!(
+            (receipt.seq, receipt.hash, receipt.accepted_through, receipt.head_hash),
+            (3, page.hash, 3, page.hash)
+        );
         assert!(first.first && receipt.rejected.is_empty());
         hub.deliver(&steel.page(vec![steel.energy(10, 5)])).unwrap();
         let again = hub.deliver(&page).unwrap();
@@ -504,9 +501,8 @@ mod tests {
         pages.push(steel.page(vec![steel.energy(5, 5)]));
         assert!(hub.deliver(&pages[2]).unwrap().first);
         for page in &pages {
-            let read = |store: &crate::hub::read::Snapshot<'_>| {
-                store.page(&page.gateway, &page.stream, page.epoch, page.seq)
-            };
+            let read =
+                |store: &crate::hub::read::Snapshot<'_>| store.page(&page.gateway, &page.stream, page.epoch, page.seq);
             let (bytes, jws) = Reader::new(hub.store.path()).ask(read).unwrap().unwrap();
             assert_eq!(bytes, page.bytes);
             verify_page(&bytes, &jws, &steel.key().verifying()).unwrap();

@@ -66,14 +66,8 @@ impl Hub {
     ) -> Result<Self, StoreError> {
         let store = HubStore::open(data_dir)?;
         let reader = Reader::new(store.path());
-        let hub = Self(Arc::new(Inner {
-            name: name.to_owned(),
-            known,
-            writer: Mutex::new(store),
-            reader,
-            clock,
-            health,
-        }));
+        let hub =
+            Self(Arc::new(Inner { name: name.to_owned(), known, writer: Mutex::new(store), reader, clock, health }));
         hub.show_held()?;
         Ok(hub)
     }

@@ -131,9 +131,7 @@ impl Snapshot<'_> {
                 }
             }
         }
-        rows.sort_by(|a, b| {
-            (a.window.start, &a.asset, a.grain).cmp(&(b.window.start, &b.asset, b.grain))
-        });
+        rows.sort_by(|a, b| (a.window.start, &a.asset, a.grain).cmp(&(b.window.start, &b.asset, b.grain)));
         Ok(rows)
     }
 
@@ -214,11 +212,7 @@ impl Snapshot<'_> {
     pub fn counts(&self) -> Result<Counts, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM fact), (SELECT count(*) FROM rejected)";
         Ok(self.0.query_row(sql, [], |row| {
-            Ok(Counts {
-                pages: from_sql(row.get(0)?),
-                facts: from_sql(row.get(1)?),
-                rejected: from_sql(row.get(2)?),
-            })
+            Ok(Counts { pages: from_sql(row.get(0)?), facts: from_sql(row.get(1)?), rejected: from_sql(row.get(2)?) })
         })?)
     }
 }
@@ -258,9 +252,8 @@ fn read_row(row: &SqlRow<'_>) -> Result<Row, StoreError> {
 fn read_stream(row: &SqlRow<'_>) -> Result<StreamRow, StoreError> {
     let (gateway, stream): (String, String) = (row.get(0)?, row.get(1)?);
     let policy: Option<String> = row.get(5)?;
-    let policy = policy
-        .map(|text| serde_json::from_str(&text).map_err(|_| damaged("stream.policy", text)))
-        .transpose()?;
+    let policy =
+        policy.map(|text| serde_json::from_str(&text).map_err(|_| damaged("stream.policy", text))).transpose()?;
     Ok(StreamRow {
         gateway: GatewayId::new(&gateway).map_err(|_| damaged("stream.gateway", &gateway))?,
         stream: StreamName::new(&stream).map_err(|_| damaged("stream.stream", &stream))?,

@@ -83,6 +83,8 @@ pub struct Group {
     present_ms: i128,
     blocks: BTreeMap<Timestamp, Block>,
     calendar_assumed: bool,
+    /// A site counts parts of which no planned run time is known.
+    lacks_run_times: bool,
 }
 
 impl Group {
@@ -98,6 +100,8 @@ impl Group {
                 group.units = group.units.join(Units::One(row.product_unit));
             }
         }
+        let (parts, run_times) = (group.facts.get(Measure::ProducedQuantity), group.facts.get(Measure::PruPq));
+        group.lacks_run_times = parts.is_some() && run_times.is_none();
         group.blocks = blocks(&tiling(rows, window, Grain::HalfHour), window, calendar);
         (!tiles.is_empty()).then_some(group)
     }
@@ -116,6 +120,7 @@ impl Group {
         self.sites += other.sites;
         self.present_ms += other.present_ms;
         self.calendar_assumed |= other.calendar_assumed;
+        self.lacks_run_times |= other.lacks_run_times;
         for (start, block) in &other.blocks {
             let sum = self.blocks.entry(*start).or_default();
             sum.energy += block.energy;
@@ -133,11 +138,15 @@ impl Group {
         self.present_ms
     }
 
-    /// Returns the merged facts: without quantities where unlike units met, and with the peak of the summed half hours.
+    /// Returns the merged facts: without quantities where unlike units met, without planned run times where they would weigh
+    /// only some sites' parts, and with the peak of the summed half hours.
     pub fn facts(&self) -> Facts {
         let mut facts = self.facts.clone();
         if self.units == Units::Unlike {
             QUANTITIES.iter().for_each(|measure| facts.remove(*measure));
+        }
+        if self.lacks_run_times {
+            [Measure::PruPq, Measure::PruGq].iter().for_each(|measure| facts.remove(*measure));
         }
         if facts.get(Measure::HalfHourPeak).is_none()
             && let Some(peak) = self.whole_blocks().max()
@@ -288,13 +297,7 @@ fn has_inputs(definition: &KpiDefinition, site: &Group, grid: &Result<GridChoice
 }
 
 /// Returns the coverage of the merged facts, lowered by what should be there and isn't.
-fn coverage(
-    definition: &KpiDefinition,
-    value: &KpiValue,
-    group: &Group,
-    expected: u32,
-    span: &Span,
-) -> Option<f64> {
+fn coverage(definition: &KpiDefinition, value: &KpiValue, group: &Group, expected: u32, span: &Span) -> Option<f64> {
     let elapsed = i128::from(span.elapsed_ms);
     if elapsed <= 0 {
         return value.coverage;
@@ -311,7 +314,267 @@ fn coverage(
     value.coverage.map(|share| if present >= due { share } else { share * part(present, due) })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "times of a group are far below 2^53 ms, and a ratio is what is asked for")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "times of a group are far below 2^53 ms, and a ratio is what is asked for"
+)]
 fn part(numerator: i128, denominator: i128) -> f64 {
     numerator as f64 / denominator as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop_assert_eq, proptest};
+
+    use super::{AssetId, Facts, Grain, Group, Measure, ProductUnit, Reason, Rolled, Row, Span, Window, roll, tiling};
+    use crate::engine::kpi::{CATALOGUE, GridChoice, find};
+    use crate::hub::testing::{at, calendar};
+    use crate::model::id::Digest;
+    use crate::model::record::{FactorRef, Flag};
+    use crate::model::time::MINUTE_MS;
+
+    const MIDNIGHT: &str = "2026-10-05T00:00:00+07:00";
+    const KWH: i128 = 1_000_000;
+
+    fn window(grain: Grain, minute: i64) -> Window {
+        calendar().window_of(grain, at(MIDNIGHT) + minute * MINUTE_MS).unwrap()
+    }
+
+    fn row(grain: Grain, minute: i64, pairs: &[(Measure, i128)]) -> Row {
+        Row {
+            asset: AssetId::new("site").unwrap(),
+            grain,
+            window: window(grain, minute),
+            revision: 1,
+            product_unit: ProductUnit::Piece,
+            facts: pairs.iter().copied().collect(),
+            kpis: "[]".to_owned(),
+            calendar_assumed: false,
+        }
+    }
+
+    /// Energy measured from end to end.
+    fn energy(grain: Grain, minute: i64, kwh: i128) -> Row {
+        let length = i128::from(window(grain, minute).length_ms());
+        let pairs = [
+            (Measure::Electricity, kwh * KWH),
+            (Measure::ElectricityObserved, length),
+            (Measure::ElectricityExpected, length),
+        ];
+        row(grain, minute, &pairs)
+    }
+
+    fn site(rows: &[Row], grain: Grain) -> Group {
+        Group::of_site(rows, window(grain, 0), &calendar()).unwrap_or_default()
+    }
+
+    fn span(grain: Grain) -> Span {
+        let window = window(grain, 0);
+        Span { grain, window, elapsed_ms: window.length_ms(), open: false }
+    }
+
+    fn rolled(kpi: &str, sites: &[Group], expected: u32, grain: Grain) -> Rolled {
+        let factor = FactorRef { id: "f".to_owned(), version: Digest::ZERO, year: 2026 };
+        let grid = Ok(GridChoice { tco2e_per_mwh: 0.5, factor, provisional: false });
+        roll(find(kpi).unwrap(), sites, expected, &span(grain), &grid)
+    }
+
+    #[test]
+    fn a_missing_window_lowers_the_coverage_and_is_no_zero() {
+        let rows: Vec<Row> = (0..6).map(|half_hour| energy(Grain::HalfHour, half_hour * 30, 10)).collect();
+        let whole = rolled("electricity", &[site(&rows[..2], Grain::Hour)], 1, Grain::Hour);
+        assert_eq!((whole.value.value, whole.value.coverage), (Some(20.0), Some(1.0)));
+        let half = rolled("electricity", &[site(&rows[1..2], Grain::Hour)], 1, Grain::Hour);
+        assert_eq!((half.value.value, half.value.coverage), (Some(10.0), Some(0.5)));
+        let none = rolled("electricity", &[], 1, Grain::Hour);
+        assert_eq!((none.value.value, none.value.reason, none.value.coverage), (None, Some(Reason::NoData), Some(0.0)));
+    }
+
+    #[test]
+    fn a_site_that_is_silent_lowers_the_parks_coverage_and_its_count() {
+        let steel = site(&[energy(Grain::Hour, 0, 30)], Grain::Hour);
+        let park = rolled("electricity", &[steel], 3, Grain::Hour);
+        assert_eq!((park.value.value, park.sites_reporting), (Some(30.0), 1));
+        assert_eq!(park.value.coverage, Some(1.0 / 3.0));
+    }
+
+    #[test]
+    fn an_open_window_is_measured_by_what_is_over() {
+        let rows = [energy(Grain::FiveMinutes, 0, 1), energy(Grain::FiveMinutes, 5, 1)];
+        let span = Span { elapsed_ms: 10 * MINUTE_MS, open: true, ..span(Grain::Hour) };
+        let figure = roll(find("electricity").unwrap(), &[site(&rows, Grain::Hour)], 1, &span, &Err(Reason::NoInput));
+        assert_eq!((figure.value.coverage, figure.value.flags.as_slice()), (Some(1.0), [Flag::WindowOpen].as_slice()));
+    }
+
+    #[test]
+    fn unlike_product_units_drop_quantities_and_keep_times_and_energy() {
+        let pairs = [
+            (Measure::ProducedQuantity, 4 * KWH),
+            (Measure::GoodQuantity, 4 * KWH),
+            (Measure::PartsObserved, 1),
+            (Measure::PartsExpected, 1),
+            (Measure::Electricity, 2 * KWH),
+            (Measure::ElectricityObserved, 1),
+            (Measure::ElectricityExpected, 1),
+            (Measure::Apt, 30),
+            (Measure::Adot, 10),
+            (Measure::NoData, 0),
+            (Measure::PruPq, 20_000_000),
+            (Measure::PruGq, 20_000_000),
+        ];
+        let pieces = row(Grain::Hour, 0, &pairs);
+        let tonnes = Row { product_unit: ProductUnit::Tonne, ..pieces.clone() };
+        let like = [site(&[pieces.clone()], Grain::Hour), site(&[pieces.clone()], Grain::Hour)];
+        assert_eq!(rolled("specific_energy", &like, 2, Grain::Hour).value.value, Some(0.5));
+        let unlike = [site(&[pieces], Grain::Hour), site(&[tonnes], Grain::Hour)];
+        for kpi in ["specific_energy", "carbon_intensity"] {
+            let figure = rolled(kpi, &unlike, 2, Grain::Hour);
+            assert_eq!((figure.value.value, figure.value.reason), (None, Some(Reason::NotMergeable)), "{kpi}");
+            assert_eq!((figure.product_unit, figure.facts.get(Measure::ProducedQuantity)), (None, None), "{kpi}");
+        }
+        assert_eq!(rolled("electricity", &unlike, 2, Grain::Hour).value.value, Some(4.0));
+        assert_eq!(rolled("availability", &unlike, 2, Grain::Hour).value.value, Some(0.75));
+        assert_eq!(rolled("oee", &unlike, 2, Grain::Hour).value.value, Some(0.5));
+        assert_eq!(rolled("quality_ratio", &unlike, 2, Grain::Hour).value.value, Some(1.0), "weighted by time");
+    }
+
+    #[test]
+    fn parts_are_weighted_by_run_times_only_where_every_site_knows_them() {
+        let parts = |good: i128| {
+            vec![
+                (Measure::ProducedQuantity, 10 * KWH),
+                (Measure::GoodQuantity, good * KWH),
+                (Measure::PartsObserved, 1),
+                (Measure::PartsExpected, 1),
+            ]
+        };
+        let weighted = [parts(10), vec![(Measure::PruPq, 90), (Measure::PruGq, 90)]].concat();
+        let (known, unknown) = (row(Grain::Hour, 0, &weighted), row(Grain::Hour, 0, &parts(5)));
+        let tonnes = Row { product_unit: ProductUnit::Tonne, ..unknown.clone() };
+        let quality = |other: Row| {
+            let sites = [site(&[known.clone()], Grain::Hour), site(&[other], Grain::Hour)];
+            rolled("quality_ratio", &sites, 2, Grain::Hour).value
+        };
+        assert_eq!(quality(unknown).value, Some(0.75));
+        assert_eq!(quality(tonnes).reason, Some(Reason::NotMergeable));
+    }
+
+    #[test]
+    fn a_site_without_the_inputs_is_left_out_whole() {
+        let mut maker = energy(Grain::Hour, 0, 10);
+        maker.facts.set(Measure::ProducedQuantity, 5 * KWH);
+        maker.facts.set(Measure::PartsObserved, 1);
+        maker.facts.set(Measure::PartsExpected, 1);
+        let warehouse = energy(Grain::Hour, 0, 1000);
+        let sites = [site(&[maker], Grain::Hour), site(&[warehouse], Grain::Hour)];
+        let figure = rolled("specific_energy", &sites, 2, Grain::Hour);
+        assert_eq!((figure.value.value, figure.sites_reporting), (Some(2.0), 1));
+        assert_eq!(rolled("electricity", &sites, 2, Grain::Hour).value.value, Some(1010.0));
+    }
+
+    #[test]
+    fn a_parks_peak_is_the_largest_sum_of_half_hours_and_not_the_sum_of_peaks() {
+        let steel = [energy(Grain::HalfHour, 0, 100), energy(Grain::HalfHour, 30, 10)];
+        let garment: Vec<Row> =
+            (0..12).map(|five| energy(Grain::FiveMinutes, five * 5, if five < 6 { 1 } else { 10 })).collect();
+        let sites = [site(&steel, Grain::Hour), site(&garment, Grain::Hour)];
+        // 100 + 6 in the first half hour, 10 + 60 in the second; an energy in half an hour is half its power.
+        assert_eq!(rolled("peak_demand", &sites, 2, Grain::Hour).value.value, Some(212.0));
+    }
+
+    #[test]
+    fn a_half_hour_that_one_site_lacks_is_no_half_hour_of_the_park() {
+        let steel = [energy(Grain::HalfHour, 0, 100), energy(Grain::HalfHour, 30, 10)];
+        let garment = [energy(Grain::HalfHour, 30, 10)];
+        let sites = [site(&steel, Grain::Hour), site(&garment, Grain::Hour)];
+        let peak = rolled("peak_demand", &sites, 2, Grain::Hour).value;
+        assert_eq!((peak.value, peak.coverage), (Some(40.0), Some(0.5)));
+        let coarse = [site(&steel, Grain::Hour), site(&[energy(Grain::Hour, 0, 10)], Grain::Hour)];
+        let peak = rolled("peak_demand", &coarse, 2, Grain::Hour).value;
+        assert_eq!((peak.value, peak.reason), (None, Some(Reason::NotMergeable)));
+    }
+
+    #[test]
+    fn a_sites_own_peak_is_kept_and_the_largest_of_successive_windows_wins() {
+        let with_peak = |minute, kwh: i128| {
+            let mut row = energy(Grain::Hour, minute, 2 * kwh);
+            row.facts.set(Measure::HalfHourPeak, kwh * KWH);
+            row
+        };
+        let rows = [with_peak(0, 30), with_peak(60, 50), with_peak(120, 40)];
+        let day = Group::of_site(&rows, window(Grain::Day, 0), &calendar()).unwrap();
+        assert_eq!(rolled("peak_demand", &[day], 1, Grain::Day).value.value, Some(100.0));
+    }
+
+    #[test]
+    fn a_window_is_tiled_once_however_it_was_shared() {
+        let shift = Row { grain: Grain::Shift, ..energy(Grain::Hour, 0, 1) };
+        let mut rows = vec![energy(Grain::Day, 0, 1000), shift];
+        rows.extend((0..24).map(|hour| energy(Grain::Hour, hour * 60, 1)));
+        rows.sort_by_key(|row| row.window.start);
+        let chosen = tiling(&rows, window(Grain::Day, 0), Grain::Year);
+        assert_eq!(chosen.len(), 1);
+        let hours: Vec<Row> = rows.iter().filter(|row| row.grain == Grain::Hour).skip(1).cloned().collect();
+        let mut mixed: Vec<Row> = hours.into_iter().chain([energy(Grain::FiveMinutes, 10, 1)]).collect();
+        mixed.sort_by_key(|row| row.window.start);
+        assert_eq!(tiling(&mixed, window(Grain::Day, 0), Grain::Year).len(), 24);
+    }
+
+    fn any_facts() -> impl Strategy<Value = Facts> {
+        proptest::collection::vec((proptest::sample::select(Measure::ALL), 0_i128..1_000_000_000_000), 0..21)
+            .prop_map(|pairs| pairs.into_iter().collect::<Facts>())
+    }
+
+    fn any_site() -> impl Strategy<Value = Group> {
+        let unit = proptest::sample::select(vec![ProductUnit::Piece, ProductUnit::Tonne]);
+        let row_of =
+            |half_hour: i64| {
+                (any_facts(), unit.clone(), any::<bool>()).prop_map(move |(facts, product_unit, calendar_assumed)| {
+                    Row { facts, product_unit, calendar_assumed, ..row(Grain::HalfHour, half_hour * 30, &[]) }
+                })
+            };
+        let rows: Vec<_> = (0..4).map(|half_hour| proptest::option::of(row_of(half_hour))).collect();
+        rows.prop_map(|rows| {
+            let rows: Vec<Row> = rows.into_iter().flatten().collect();
+            let two_hours = Window { start: window(Grain::Hour, 0).start, end: window(Grain::Hour, 60).end };
+            Group::of_site(&rows, two_hours, &calendar()).unwrap_or_default()
+        })
+    }
+
+    fn joined(groups: &[Group]) -> Group {
+        let mut group = Group::default();
+        groups.iter().for_each(|other| group.join(other));
+        group
+    }
+
+    proptest! {
+        #[test]
+        fn merging_in_any_order_and_grouping_gives_the_same_facts_and_kpis(
+            (sites, shuffled) in proptest::collection::vec(any_site(), 1..6)
+                .prop_flat_map(|sites| (Just(sites.clone()), Just(sites).prop_shuffle())),
+            cut in 0_usize..6,
+        ) {
+            let direct = joined(&sites);
+            let cut = cut.min(shuffled.len());
+            let parks = [joined(&shuffled[..cut]), joined(&shuffled[cut..])];
+            let province = joined(&parks);
+            prop_assert_eq!(&province, &direct);
+            prop_assert_eq!(province.facts(), direct.facts());
+            for definition in CATALOGUE {
+                let one = rolled(definition.id.as_str(), &sites, 6, Grain::Hour);
+                let other = rolled(definition.id.as_str(), &shuffled, 6, Grain::Hour);
+                prop_assert_eq!(one, other);
+            }
+        }
+
+        #[test]
+        fn successive_windows_merge_alike_however_they_are_shared(amounts in proptest::collection::vec(0_i128..1_000_000, 12)) {
+            let fives: Vec<Row> =
+                (0_i64..).zip(&amounts).map(|(five, kwh)| energy(Grain::FiveMinutes, five * 5, *kwh)).collect();
+            let halves: Vec<Row> = (0_i64..).zip(amounts.chunks(6))
+                .map(|(half, kwh)| energy(Grain::HalfHour, half * 30, kwh.iter().sum())).collect();
+            let (fine, coarse) = (site(&fives, Grain::Hour), site(&halves, Grain::Hour));
+            prop_assert_eq!(fine.facts(), coarse.facts());
+        }
+    }
 }

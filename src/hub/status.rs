@@ -80,16 +80,11 @@ pub struct ParkState {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn gateways(
-    store: &Snapshot<'_>,
-    directory: &Directory,
-    now: Timestamp,
-) -> Result<Vec<GatewayState>, StoreError> {
+pub fn gateways(store: &Snapshot<'_>, directory: &Directory, now: Timestamp) -> Result<Vec<GatewayState>, StoreError> {
     let (rows, streams) = (store.gateways()?, store.streams()?);
     let state = |(id, known): (&GatewayId, &super::directory::KnownGateway)| {
         let row = rows.iter().find(|row| row.gateway == *id);
-        let own: Vec<&StreamRow> =
-            last_epochs(&streams).into_iter().filter(|stream| stream.gateway == *id).collect();
+        let own: Vec<&StreamRow> = last_epochs(&streams).into_iter().filter(|stream| stream.gateway == *id).collect();
         let declared = known.key.as_ref().map(|key| key.kid().to_owned());
         GatewayState {
             gateway: id.clone(),

@@ -56,12 +56,7 @@ pub(super) fn directory(token_file: &Path) -> Directory {
 }
 
 pub(super) fn knowledge(directory: Directory) -> Knowledge {
-    Knowledge {
-        directory,
-        calendar: calendar(),
-        reference: Reference::builtin(),
-        missing: MissingGridFactor::Latest,
-    }
+    Knowledge { directory, calendar: calendar(), reference: Reference::builtin(), missing: MissingGridFactor::Latest }
 }
 
 pub(super) fn calendar() -> Calendar {
@@ -124,14 +119,7 @@ pub(super) struct TestBox {
 
 impl TestBox {
     pub(super) fn new(site: &str, seed: u8) -> Self {
-        Self {
-            site: SiteId::new(site).unwrap(),
-            seed,
-            grain: Grain::FiveMinutes,
-            epoch: 1,
-            seq: 0,
-            prev: Digest::ZERO,
-        }
+        Self { site: SiteId::new(site).unwrap(), seed, grain: Grain::FiveMinutes, epoch: 1, seq: 0, prev: Digest::ZERO }
     }
 
     pub(super) fn key(&self) -> GatewayKey {
