@@ -53,15 +53,14 @@ pub struct Effects {
     pub revise: Vec<Revision>,
     /// What was left out since the last call.
     pub refused: Refused,
+    /// The watermark passed a sample: the instant of this waking belongs into the journal.
+    pub moved: bool,
 }
 
 impl Effects {
-    /// Says whether nothing happened that would have to be made durable.
-    pub fn is_empty(&self) -> bool {
-        self.facts.is_empty()
-            && self.corrections.is_empty()
-            && self.records.is_empty()
-            && self.refused == Refused::default()
+    /// Says whether a minute closed or was corrected: the state has to be made durable together with what came of it.
+    pub fn has_closed(&self) -> bool {
+        !(self.facts.is_empty() && self.corrections.is_empty() && self.records.is_empty())
     }
 }
 
@@ -183,14 +182,15 @@ impl Engine {
         let mut effects = Effects::default();
         let mut until = self.start(watermark);
         for (series, spec) in self.series.iter_mut().zip(&self.plant.tags) {
-            series.process(spec, watermark, until);
+            effects.moved |= series.process(spec, watermark, until);
         }
+        // Before anything closes, so that a window that closes now closes with its corrections.
+        self.correct(until, &mut effects);
         while until + MINUTE_MS <= watermark && self.is_resolved(until + MINUTE_MS, watermark) {
             self.close_minute(until, &mut effects);
             until = until + MINUTE_MS;
         }
         self.closed_until = Some(until);
-        self.correct(until, &mut effects);
         effects.refused = std::mem::take(&mut self.refused);
         effects
     }
@@ -303,4 +303,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -98,9 +98,10 @@ impl Series {
     }
 
     /// Books every waiting sample up to and including `watermark`. Nothing of a gauge or state is booked before
-    /// `closed_until`: those minutes are closed as they were.
-    pub(super) fn process(&mut self, spec: &TagSpec, watermark: Timestamp, closed_until: Timestamp) {
+    /// `closed_until`: those minutes are closed as they were. Says whether there was any.
+    pub(super) fn process(&mut self, spec: &TagSpec, watermark: Timestamp, closed_until: Timestamp) -> bool {
         let later = self.pending.split_off(&(watermark + 1));
+        let moved = !self.pending.is_empty();
         for (at, (quality, value)) in std::mem::replace(&mut self.pending, later) {
             let micro = value.filter(|_| quality.is_usable()).and_then(|number| scaled(spec, number));
             match spec.kind {
@@ -120,6 +121,7 @@ impl Series {
             }
             self.seen = Some(at);
         }
+        moved
     }
 
     /// Says whether every contribution to the minutes before `end` is known: nothing that is still to come within

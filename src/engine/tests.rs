@@ -27,7 +27,7 @@ const SCRAP: TagIndex = TagIndex(2);
 const ENERGY: TagIndex = TagIndex(3);
 const LATENESS_MS: i64 = 60_000;
 /// 2026-10-05T07:00:00+07:00, a Monday.
-const MORNING: i64 = 1_791_158_400_000;
+pub(crate) const MORNING: i64 = 1_791_158_400_000;
 
 fn tag(name: &str, kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
     let name = TagName::new(name).unwrap();
@@ -54,7 +54,7 @@ fn asset(id: &str, parent: Option<usize>, level: Level) -> Asset {
 }
 
 /// A site with a meter, a line, and a press with state, parts and scrap at the line's exit; no calendar.
-fn plant() -> Arc<Plant> {
+pub(crate) fn plant() -> Arc<Plant> {
     let counter = TagKind::Counter { modulus: None, max_per_second: None };
     let press = Asset {
         state: Some(STATE),
@@ -89,12 +89,12 @@ fn sample(tag: TagIndex, at: i64, value: i128) -> Sample {
     Sample { tag, measured_at: Timestamp(MORNING + at), value: Some(Number::Integer(value)), quality: Quality::Good }
 }
 
-fn batch(received_at: i64, samples: Vec<Sample>) -> SampleBatch {
+pub(crate) fn batch(received_at: i64, samples: Vec<Sample>) -> SampleBatch {
     SampleBatch { source: SourceIndex(0), delivery: 1, received_at: Timestamp(MORNING + received_at), samples }
 }
 
 /// An hour of the press: 40 min producing, 10 min setup, 10 min fault; 1,800 parts of which 90 scrap; 120 kWh.
-fn hour() -> Vec<Sample> {
+pub(crate) fn hour() -> Vec<Sample> {
     let mut samples = Vec::new();
     for minute in 0..=60 {
         let at = minute * MINUTE_MS;
