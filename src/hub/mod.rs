@@ -31,6 +31,8 @@ use read::Reader;
 use status::{GatewayState, ParkState, SiteState};
 use store::{HubStore, StoreError};
 
+use crate::model::id::{GatewayId, StreamName};
+use crate::model::time::Timestamp;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
 use crate::wire::figure::{Figure, Query};
@@ -160,6 +162,17 @@ impl Hub {
         Ok(())
     }
 
+    /// Takes a stopped stream off the board once the first page of a new epoch came.
+    fn settle(&self, delivery: &Delivery<'_>, component: &str, now: Timestamp) {
+        let stopped =
+            |board: &Health| board.snapshot().get(component).is_some_and(|entry| entry.status == Status::Failed);
+        if delivery.seq == 1 && stopped(&self.0.health) {
+            let detail = format!("settled by epoch {}", delivery.epoch);
+            tracing::info!(%component, "{component} goes on with epoch {}", delivery.epoch);
+            self.0.health.set(component, Status::Ok, detail, now);
+        }
+    }
+
     /// Puts the outcome of a delivery on the board; logs where a state changed.
     fn show(&self, delivery: &Delivery<'_>, outcome: &Result<Accepted, Refusal>) {
         let (health, now) = (&self.0.health, self.0.clock.now());
@@ -170,6 +183,7 @@ impl Hub {
                     tracing::info!("the store takes pages again");
                 }
                 if accepted.first {
+                    self.settle(delivery, &component, now);
                     health.count(STORE, "pages", 1);
                     health.count(STORE, "rejected_records", accepted.rejected as u64);
                 } else {
@@ -197,6 +211,91 @@ impl Hub {
     }
 }
 
-fn stream_component(gateway: &crate::model::id::GatewayId, stream: &crate::model::id::StreamName) -> String {
+fn stream_component(gateway: &GatewayId, stream: &StreamName) -> String {
     format!("stream.{gateway}/{stream}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{TestBox, at, delivery, directory, knowledge};
+    use super::{Clock, Health, Hub, Refusal, Status};
+    use crate::ledger::page::SignedPage;
+
+    fn open(directory: &std::path::Path, clock: &Clock) -> Hub {
+        let known = knowledge(self::directory(&directory.join("token")));
+        Hub::open("HEPZA", directory, known, clock.clone(), Health::default()).unwrap()
+    }
+
+    fn deliver(hub: &Hub, page: &SignedPage) -> Result<super::Accepted, Refusal> {
+        hub.accept(&delivery(page, None))
+    }
+
+    #[test]
+    fn a_fork_is_a_failed_state_that_outlives_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(at("2026-10-05T00:00:00Z"));
+        let hub = open(directory.path(), &clock);
+        let mut steel = TestBox::new("steel", 1);
+        deliver(&hub, &steel.policy_page()).unwrap();
+        let mut twin = steel.clone();
+        deliver(&hub, &steel.page(vec![steel.energy(0, 5)])).unwrap();
+        assert_eq!(hub.health().worst(), Status::Ok);
+        assert!(matches!(deliver(&hub, &twin.page(vec![twin.energy(0, 6)])), Err(Refusal::Fork { .. })));
+        for hub in [&hub, &open(directory.path(), &clock)] {
+            let board = hub.health().snapshot();
+            let stream = &board["stream.steel/authority"];
+            assert_eq!(stream.status, Status::Failed);
+            assert!(stream.detail.starts_with("forked: page 2 came with hash"), "{}", stream.detail);
+            assert!(hub.gateways().unwrap()[2].streams[0].forked.is_some());
+        }
+        let mut resolved = TestBox { epoch: 2, seq: 0, ..steel };
+        deliver(&hub, &resolved.policy_page()).unwrap();
+        assert_eq!(hub.health().snapshot()["stream.steel/authority"].status, Status::Ok, "a new epoch settles it");
+        assert_eq!(open(directory.path(), &clock).health().worst(), Status::Ok);
+    }
+
+    #[test]
+    fn a_gateway_is_not_connected_once_two_of_its_windows_brought_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(at("2026-10-05T00:00:00Z"));
+        let hub = open(directory.path(), &clock);
+        let steel = |hub: &Hub| hub.gateways().unwrap().remove(2);
+        let before = steel(&hub);
+        assert_eq!((before.connected, before.last_seen, before.key_thumbprint), (false, None, None));
+        let mut gateway = TestBox::new("steel", 1);
+        deliver(&hub, &gateway.policy_page()).unwrap();
+        assert_eq!(steel(&hub).key_thumbprint, Some(gateway.key().kid()));
+        clock.set(at("2026-10-05T00:20:00Z"));
+        assert!(steel(&hub).connected);
+        clock.set(at("2026-10-05T00:20:01Z"));
+        let silent = steel(&hub);
+        assert_eq!((silent.connected, silent.last_seen), (false, Some(at("2026-10-05T00:00:00Z"))));
+    }
+
+    #[test]
+    fn what_is_refused_is_counted_without_naming_strangers() {
+        let directory = tempfile::tempdir().unwrap();
+        let hub = open(directory.path(), &Clock::manual(at("2026-10-05T00:00:00Z")));
+        for name in ["nobody", "no-one"] {
+            assert!(deliver(&hub, &TestBox::new(name, 1).policy_page()).is_err());
+        }
+        assert!(deliver(&hub, &TestBox::new("electronics", 1).policy_page()).is_err());
+        let board = hub.health().snapshot();
+        assert_eq!(board.keys().collect::<Vec<_>>(), ["store"]);
+        assert_eq!((board["store"].counts["refused_gateway"], board["store"].counts["refused_token"]), (2, 1));
+    }
+
+    #[test]
+    fn parks_and_sites_are_those_of_the_directory_with_the_assets_that_were_reported() {
+        let directory = tempfile::tempdir().unwrap();
+        let hub = open(directory.path(), &Clock::manual(at("2026-10-05T00:00:00Z")));
+        let mut steel = TestBox::new("steel", 1);
+        deliver(&hub, &steel.policy_page()).unwrap();
+        deliver(&hub, &steel.page(vec![steel.energy(0, 5)])).unwrap();
+        let parks = hub.parks();
+        assert_eq!(parks.iter().map(|park| park.park.as_str()).collect::<Vec<_>>(), ["tan-tao", "tan-thuan"]);
+        assert_eq!(parks[1].sites.iter().map(|site| site.as_str()).collect::<Vec<_>>(), ["garment", "steel"]);
+        let sites = hub.sites().unwrap();
+        assert_eq!(sites.iter().map(|site| site.assets.len()).collect::<Vec<_>>(), [0, 0, 1]);
+    }
 }

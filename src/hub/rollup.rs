@@ -424,7 +424,8 @@ mod tests {
         ];
         let pieces = row(Grain::Hour, 0, &pairs);
         let tonnes = Row { product_unit: ProductUnit::Tonne, ..pieces.clone() };
-        let like = [site(&[pieces.clone()], Grain::Hour), site(&[pieces.clone()], Grain::Hour)];
+        let own = site(std::slice::from_ref(&pieces), Grain::Hour);
+        let like = [own.clone(), own];
         assert_eq!(rolled("specific_energy", &like, 2, Grain::Hour).value.value, Some(0.5));
         let unlike = [site(&[pieces], Grain::Hour), site(&[tonnes], Grain::Hour)];
         for kpi in ["specific_energy", "carbon_intensity"] {
@@ -452,7 +453,7 @@ mod tests {
         let (known, unknown) = (row(Grain::Hour, 0, &weighted), row(Grain::Hour, 0, &parts(5)));
         let tonnes = Row { product_unit: ProductUnit::Tonne, ..unknown.clone() };
         let quality = |other: Row| {
-            let sites = [site(&[known.clone()], Grain::Hour), site(&[other], Grain::Hour)];
+            let sites = [site(std::slice::from_ref(&known), Grain::Hour), site(&[other], Grain::Hour)];
             rolled("quality_ratio", &sites, 2, Grain::Hour).value
         };
         assert_eq!(quality(unknown).value, Some(0.75));
