@@ -189,3 +189,48 @@ impl Library {
         self.0.values()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{BUILTIN, Confidence, Library};
+
+    #[test]
+    fn every_builtin_profile_is_well_formed_and_founded() {
+        let library = Library::parse(BUILTIN).unwrap();
+        assert_eq!(library.iter().count(), BUILTIN.len());
+        for profile in library.iter() {
+            let name = &profile.name;
+            let points: BTreeSet<&str> = profile.registers.iter().map(|register| register.point.as_str()).collect();
+            assert_eq!(points.len(), profile.registers.len(), "{name}: a point stands twice");
+            assert!(!profile.sources.is_empty(), "{name}: no source");
+            assert_eq!(profile.sources.len() > 1, profile.confidence != Confidence::OneSource, "{name}: confidence");
+            assert_eq!(
+                profile.conflicts.is_empty(),
+                profile.confidence != Confidence::SourcesConflict,
+                "{name}: a conflict is said, or there is none"
+            );
+            assert!((4..=125).contains(&profile.limits.max_words), "{name}: max_words");
+            for register in &profile.registers {
+                let end = u32::from(register.address) + u32::from(register.register_type.words());
+                assert!(end <= 65_536 && register.scale.is_finite() && register.scale != 0.0, "{name}: {register:?}");
+                assert!(
+                    profile.examples.iter().any(|e| e.point == register.point && e.value.is_some()),
+                    "{name}: {} has no worked words",
+                    register.point
+                );
+            }
+            let known = |example: &super::Example| points.contains(example.point.as_str());
+            assert!(profile.examples.iter().all(known), "{name}: an example of no point");
+        }
+    }
+
+    #[test]
+    fn a_profile_under_a_wrong_name_or_with_an_unknown_key_is_refused() {
+        let (_, text) = BUILTIN[0];
+        assert!(Library::parse(&[("other", text)]).unwrap_err().to_string().contains("it calls itself"));
+        let misspelt = text.replacen("scale =", "scal =", 1);
+        assert!(Library::parse(&[(BUILTIN[0].0, &misspelt)]).unwrap_err().to_string().contains("scal"));
+    }
+}

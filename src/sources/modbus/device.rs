@@ -143,3 +143,29 @@ fn limits(source: &ModbusSource, profiles: &Library) -> Limits {
         gap_max: own(&source.max_gap).or(profile.map(|limits| limits.max_gap)).unwrap_or(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Decoding;
+    use crate::profile::Library;
+
+    #[test]
+    fn the_worked_words_of_every_profile_decode_to_their_values() {
+        for profile in Library::builtin().iter() {
+            for example in &profile.examples {
+                let register = profile.registers.iter().find(|register| register.point == example.point).unwrap();
+                let decoding = Decoding {
+                    scale: register.scale,
+                    sentinels: register.sentinels.clone(),
+                    ..Decoding::plain(register.register_type, register.order)
+                };
+                let found = decoding.words(&example.words).map(|value| value.as_f64());
+                let place = format!("{} {} {:04X?}: {found:?}", profile.name, example.point, example.words);
+                match example.value {
+                    Some(value) => assert!((found.unwrap() - value).abs() <= value.abs() * 1e-7, "{place}"),
+                    None => assert!(found.is_err(), "{place}"),
+                }
+            }
+        }
+    }
+}

@@ -16,3 +16,6 @@ pub mod poll;
 
 pub use device::{Endpoint, endpoints};
 pub use poll::run;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::link::{LinkError, exception_name};
 use super::plan::{Answer, Planned};
+use crate::profile::register::Table;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::health::Status;
 
@@ -52,12 +53,20 @@ pub(super) struct Pending {
     pub(super) planned: Planned,
     fault: Option<Fault>,
     not_before: Option<Instant>,
+    /// Whether it waits because its whole device was silent.
+    waits_with_device: bool,
     backoff: Backoff,
 }
 
 impl Pending {
     pub(super) fn new(planned: Planned) -> Self {
-        Self { planned, fault: None, not_before: None, backoff: Backoff::new(SILENCE.0, SILENCE.1) }
+        Self {
+            planned,
+            fault: None,
+            not_before: None,
+            waits_with_device: false,
+            backoff: Backoff::new(SILENCE.0, SILENCE.1),
+        }
     }
 
     pub(super) fn after(planned: Planned, fault: Fault) -> Self {
@@ -69,10 +78,23 @@ impl Pending {
         self.not_before.is_some_and(|instant| instant > now)
     }
 
+    /// Returns the place in a poll: what answered last comes first, so that it can't suffer from what didn't.
+    pub(super) fn rank(&self) -> (bool, Table, u16) {
+        (self.fault.is_some(), self.planned.request.table(), self.planned.request.address())
+    }
+
     pub(super) fn succeeded(&mut self) {
         self.fault = None;
         self.not_before = None;
+        self.waits_with_device = false;
         self.backoff.reset();
+    }
+
+    /// The device answers again: what waited only because all of it was silent may be asked at once.
+    pub(super) fn resume(&mut self) {
+        if std::mem::take(&mut self.waits_with_device) {
+            self.not_before = None;
+        }
     }
 
     /// Books a fault; the next poll asks again.
@@ -84,6 +106,14 @@ impl Pending {
     pub(super) fn wait(&mut self, fault: Fault, now: Instant) {
         self.fault = Some(fault);
         self.not_before = Some(now + self.backoff.delay(fastrand::f64()));
+    }
+
+    /// Books that the whole device is silent.
+    pub(super) fn wait_with_device(&mut self, fault: &Fault, now: Instant) {
+        if !self.is_waiting(now) {
+            self.wait(fault.clone(), now);
+        }
+        self.waits_with_device = true;
     }
 }
 
@@ -142,8 +172,7 @@ pub(super) fn condition(requests: &[Pending]) -> (Status, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Fault, Instant, Pending, Planned, Status, condition};
-    use crate::profile::register::Table;
+    use super::{Duration, Fault, Instant, Pending, Planned, Status, Table, condition};
     use crate::sources::modbus::plan::Request;
 
     fn pending(address: u16) -> Pending {

@@ -4,7 +4,6 @@
 //! queued. A failed request costs its own points one poll, and a silent device backs off so that it doesn't cost its
 //! neighbours theirs. What was not read has no sample: a failure never becomes a value.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -117,11 +116,11 @@ impl Poller {
         self.inbox.send(batch).await.map_err(|_| InboxClosed)
     }
 
-    /// Reads every request that isn't backing off. Two silent requests in a row mean a silent device: the rest of
-    /// the poll is given up and backs off too.
+    /// Reads every request that isn't backing off, first those that answered last time.
     async fn read_all(&mut self, index: usize, tally: &mut Tally) -> Vec<Sample> {
         let mut samples = Vec::new();
-        let mut silent_in_a_row = 0;
+        let mut has_answered = false;
+        self.devices[index].requests.sort_by_key(Pending::rank);
         let mut position = 0;
         while position < self.devices[index].requests.len() {
             let pending = &self.devices[index].requests[position];
@@ -132,25 +131,18 @@ impl Poller {
             let request = pending.planned.request;
             let outcome = self.read(index, request, tally).await;
             let polled = &mut self.devices[index];
+            has_answered |= matches!(outcome, Ok(_) | Err(LinkError::Exception(_)));
             match outcome {
                 Ok((answer, measured_at)) => {
-                    silent_in_a_row = 0;
-                    polled.requests[position].succeeded();
+                    polled.answered(position);
                     polled.sample(position, &answer, measured_at, &mut samples);
                 }
                 Err(LinkError::Connect(reason)) => {
                     polled.unreachable(&Fault::unreachable(reason));
                     return samples;
                 }
-                Err(LinkError::Exception(code)) => {
-                    silent_in_a_row = 0;
-                    position += polled.refused(position, code);
-                }
-                Err(LinkError::Timeout(limit)) => {
-                    silent_in_a_row += 1;
-                    let end = if silent_in_a_row > 1 { polled.requests.len() } else { position + 1 };
-                    polled.silent(position..end, &Fault::silent(limit));
-                }
+                Err(LinkError::Exception(code)) => position += polled.refused(position, code),
+                Err(LinkError::Timeout(limit)) => polled.silent(position, has_answered, &Fault::silent(limit)),
                 Err(LinkError::Lost(reason)) => polled.requests[position].failed(Fault::lost(reason)),
             }
             position += 1;
@@ -263,28 +255,45 @@ impl Polled {
         }
     }
 
+    fn answered(&mut self, position: usize) {
+        self.requests[position].succeeded();
+        self.requests.iter_mut().for_each(Pending::resume);
+    }
+
     /// Books an exception. A request for several points that meets an illegal address is halved for the next poll,
     /// until only the point that stands in the hole fails. Returns how many requests more there are.
     fn refused(&mut self, position: usize, code: u8) -> usize {
+        let fault = Fault::exception(code);
         if matches!(code, 2 | 3)
             && let Some(halves) = split(&self.requests[position].planned, &self.device.spans(), self.device.limits)
         {
-            let halves = halves.map(|half| Pending::after(half, Fault::exception(code)));
-            self.requests.splice(position..=position, halves);
+            self.requests.splice(position..=position, halves.map(|half| Pending::after(half, fault.clone())));
             return 1;
         }
-        // A gateway that can't reach its target says so for each request alike: ask less often.
-        if matches!(code, 10 | 11) {
-            self.silent(position..self.requests.len(), &Fault::exception(code));
-        } else {
-            self.requests[position].failed(Fault::exception(code));
+        match code {
+            // A gateway that can't reach its target says so for each request alike: ask less often.
+            10 | 11 => self.all_silent(&fault),
+            _ => {
+                self.requests[position].failed(fault);
+                self.requests.iter_mut().for_each(Pending::resume);
+            }
         }
         0
     }
 
-    fn silent(&mut self, requests: Range<usize>, fault: &Fault) {
-        for pending in &mut self.requests[requests] {
-            pending.wait(fault.clone(), Instant::now());
+    /// Books a time-out. A second one in a poll that had no answer yet means that the whole device is silent: the
+    /// rest isn't asked, for each request would cost its time-out again.
+    fn silent(&mut self, position: usize, has_answered: bool, fault: &Fault) {
+        self.requests[position].wait(fault.clone(), Instant::now());
+        let asked_in_vain = self.requests[..=position].iter().filter(|p| p.is_waiting(Instant::now())).count();
+        if !has_answered && asked_in_vain > 1 {
+            self.all_silent(fault);
+        }
+    }
+
+    fn all_silent(&mut self, fault: &Fault) {
+        for pending in &mut self.requests {
+            pending.wait_with_device(fault, Instant::now());
         }
     }
 
