@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::number::Number;
-use super::tag::{SourceIndex, TagIndex};
+use super::state::MachineState;
+use super::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
 use super::time::Timestamp;
 
 /// How far a value can be relied on, with the reason where it can't. Order: best first.
@@ -103,4 +104,64 @@ pub struct SampleBatch {
     pub received_at: Timestamp,
     /// The samples, in arrival order.
     pub samples: Vec<Sample>,
+}
+
+/// Reads a value of `tag` written as text: a number, or for a state tag what its `states` table names, else a state's
+/// own name. No value comes with the reason; whole numbers stay exact.
+pub fn read_text(tag: &TagSpec, text: &str) -> (Option<Number>, Quality) {
+    let text = text.trim();
+    if tag.kind == TagKind::State {
+        let state = tag.states.get(text).copied().or_else(|| MachineState::from_name(text));
+        return match state {
+            Some(state) => (Some(Number::Integer(state.code())), Quality::Good),
+            None => (None, Quality::UnknownState),
+        };
+    }
+    let number = match text.parse::<i128>() {
+        Ok(integer) => Some(Number::Integer(integer)),
+        Err(_) => text.parse().ok().and_then(Number::finite),
+    };
+    let quality = if number.is_some() { Quality::Good } else { Quality::NotANumber };
+    (number, quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{MachineState, Number, Quality, SourceIndex, TagKind, TagSpec, read_text};
+    use crate::model::id::TagName;
+    use crate::model::unit::Unit;
+
+    fn spec(kind: TagKind) -> TagSpec {
+        TagSpec {
+            name: TagName::new("press-1.point").unwrap(),
+            source: SourceIndex(0),
+            kind,
+            unit: Unit::One,
+            hold_ms: 1,
+            lateness_ms: 0,
+            states: BTreeMap::from([("1".to_owned(), MachineState::Producing)]),
+        }
+    }
+
+    #[test]
+    fn text_becomes_an_exact_number_or_no_value_with_the_reason() {
+        for (text, expected) in [
+            ("9007199254740993", (Some(Number::Integer(9_007_199_254_740_993)), Quality::Good)),
+            (" 1.5", (Some(Number::Float(1.5)), Quality::Good)),
+            ("NaN", (None, Quality::NotANumber)),
+            ("", (None, Quality::NotANumber)),
+        ] {
+            assert_eq!(read_text(&spec(TagKind::Gauge), text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_read_by_its_table_then_by_its_name() {
+        let producing = (Some(Number::Integer(MachineState::Producing.code())), Quality::Good);
+        assert_eq!(read_text(&spec(TagKind::State), "1"), producing);
+        assert_eq!(read_text(&spec(TagKind::State), "producing"), producing);
+        assert_eq!(read_text(&spec(TagKind::State), "9"), (None, Quality::UnknownState));
+    }
 }

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::id::TagName;
-use super::number::Number;
-use super::sample::Quality;
 use super::state::MachineState;
 use super::unit::Unit;
 
@@ -75,62 +73,4 @@ pub struct TagSpec {
     pub lateness_ms: i64,
     /// Raw text or number (as text) of a state tag → state; empty for other kinds.
     pub states: BTreeMap<String, MachineState>,
-}
-
-impl TagSpec {
-    /// Reads a value written as text: a number, or for a state tag what its `states` table names, else a state's own
-    /// name. No value comes with the reason; whole numbers stay exact.
-    pub fn read_text(&self, text: &str) -> (Option<Number>, Quality) {
-        let text = text.trim();
-        if self.kind == TagKind::State {
-            let state = self.states.get(text).copied().or_else(|| MachineState::from_name(text));
-            return match state {
-                Some(state) => (Some(Number::Integer(state.code())), Quality::Good),
-                None => (None, Quality::UnknownState),
-            };
-        }
-        let number = match text.parse::<i128>() {
-            Ok(integer) => Some(Number::Integer(integer)),
-            Err(_) => text.parse().ok().and_then(Number::finite),
-        };
-        let quality = if number.is_some() { Quality::Good } else { Quality::NotANumber };
-        (number, quality)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{BTreeMap, MachineState, Number, Quality, SourceIndex, TagKind, TagName, TagSpec, Unit};
-
-    fn spec(kind: TagKind) -> TagSpec {
-        TagSpec {
-            name: TagName::new("press-1.point").unwrap(),
-            source: SourceIndex(0),
-            kind,
-            unit: Unit::One,
-            hold_ms: 1,
-            lateness_ms: 0,
-            states: BTreeMap::from([("1".to_owned(), MachineState::Producing)]),
-        }
-    }
-
-    #[test]
-    fn text_becomes_an_exact_number_or_no_value_with_the_reason() {
-        for (text, expected) in [
-            ("9007199254740993", (Some(Number::Integer(9_007_199_254_740_993)), Quality::Good)),
-            (" 1.5", (Some(Number::Float(1.5)), Quality::Good)),
-            ("NaN", (None, Quality::NotANumber)),
-            ("", (None, Quality::NotANumber)),
-        ] {
-            assert_eq!(spec(TagKind::Gauge).read_text(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_state_is_read_by_its_table_then_by_its_name() {
-        let producing = (Some(Number::Integer(MachineState::Producing.code())), Quality::Good);
-        assert_eq!(spec(TagKind::State).read_text("1"), producing);
-        assert_eq!(spec(TagKind::State).read_text("producing"), producing);
-        assert_eq!(spec(TagKind::State).read_text("9"), (None, Quality::UnknownState));
-    }
 }
