@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::config::MissingGridFactor;
 use super::directory::Directory;
+use super::ingest::grain_minutes;
 use super::read::{Snapshot, StreamRow, Subject};
 use super::rollup::{Group, Row, Span, roll, tiling};
 use super::store::StoreError;
@@ -69,23 +70,51 @@ pub fn figures(
     let sites = sites_of(store, &known.directory, &query.scope)?;
     let policies = policies_of(&store.streams()?, &known.directory, &sites);
     let to = query.to.min(now + 1);
-    let mut scope = Vec::new();
+    let windows = windows(store, &known.calendar, &sites, query, to)?;
+    let mut scope = Vec::with_capacity(sites.len());
+    // Site by site, so that the rows of one site at a time are in memory.
     for site in &sites {
-        // A window may begin before `from` and still overlap it, by a year at most.
-        let from = first_start(&known.calendar, query);
-        scope.push(store.rows(site, subject(&query.scope), query.grain, from, to)?);
+        scope.push(site_windows(store, known, site, query, &windows)?);
     }
-    let windows = windows(&known.calendar, &scope, query, to)?;
     let shared_until = shared_until(&known.calendar, &policies, now);
     let asked = Asked { known, query, policies: &policies, expected: count(sites.len()) };
-    Ok(windows
-        .into_iter()
-        .flat_map(|window| {
+    Ok((0..)
+        .zip(windows)
+        .flat_map(|(position, window)| {
             let elapsed_ms = shared_until.min(window.end).ms_since(window.start).max(0);
             let span = Span { grain: query.grain, window, elapsed_ms, open: now < window.end };
-            asked.window(&scope, &definitions, &span)
+            let sites: Vec<&SiteWindow> = scope.iter().filter_map(|site| site[position].as_ref()).collect();
+            asked.window(&sites, &definitions, &span)
         })
         .collect())
+}
+
+/// What one site has for one window.
+struct SiteWindow {
+    group: Group,
+    /// The one record it rests on, where that is so.
+    only: Option<Row>,
+}
+
+/// Returns, for each of `windows`, what a site has for it.
+fn site_windows(
+    store: &Snapshot<'_>,
+    known: &Knowledge,
+    site: &SiteId,
+    query: &Query,
+    windows: &[Window],
+) -> Result<Vec<Option<SiteWindow>>, StoreError> {
+    let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(Vec::new()) };
+    let rows = store.rows(site, subject(&query.scope), query.grain, first.start, last.end)?;
+    let of_window = |window: &Window| {
+        let group = Group::of_site(&rows, *window, &known.calendar)?;
+        let only = match tiling(&rows, *window, Grain::Year)[..] {
+            [row] if row.window == *window && row.grain == query.grain => Some(row.clone()),
+            _ => None,
+        };
+        Some(SiteWindow { group, only })
+    };
+    Ok(windows.iter().map(of_window).collect())
 }
 
 /// One question, for all its windows.
@@ -97,13 +126,15 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn window(&self, scope: &[Vec<Row>], definitions: &[&'static KpiDefinition], span: &Span) -> Vec<Figure> {
-        let groups: Vec<Group> =
-            scope.iter().filter_map(|rows| Group::of_site(rows, span.window, &self.known.calendar)).collect();
+    fn window(&self, sites: &[&SiteWindow], definitions: &[&'static KpiDefinition], span: &Span) -> Vec<Figure> {
+        let groups: Vec<Group> = sites.iter().map(|site| site.group.clone()).collect();
         let present: i128 = groups.iter().map(Group::present_ms).sum();
-        let closed = present == i128::from(span.window.length_ms()) * i128::from(self.expected);
+        let closed = self.expected > 0 && present == i128::from(span.window.length_ms()) * i128::from(self.expected);
         let grid = grid_choice(self.known, span.window);
-        let only = self.only_row(scope, span.window);
+        let only = match sites {
+            [site] if self.expected == 1 => site.only.as_ref(),
+            _ => None,
+        };
         definitions.iter().map(|definition| self.figure(definition, &groups, span, &grid, closed, only)).collect()
     }
 
@@ -141,15 +172,6 @@ impl Asked<'_> {
                 Reason::NotShared
             }
             _ => reason,
-        }
-    }
-
-    /// Returns the one record a figure rests on, where that is so.
-    fn only_row<'r>(&self, scope: &'r [Vec<Row>], window: Window) -> Option<&'r Row> {
-        let [rows] = scope else { return None };
-        match tiling(rows, window, Grain::Year)[..] {
-            [row] if row.window == window && row.grain == self.query.grain => Some(row),
-            _ => None,
         }
     }
 }
@@ -199,31 +221,40 @@ fn shared_until(calendar: &Calendar, policies: &[SharePolicy], now: Timestamp) -
     finest.and_then(|grain| calendar.window_of(grain, now)).map_or(now, |window| window.start)
 }
 
-fn first_start(calendar: &Calendar, query: &Query) -> Timestamp {
-    match query.grain {
-        // A shift that began before `from` still overlaps it; none is longer than a day.
-        Grain::Shift => query.from - 25 * 60 * MINUTE_MS,
-        grain => calendar.window_of(grain, query.from).map_or(query.from, |window| window.start),
+/// Returns the windows of a query that have begun, ascending. Shifts are the factories' own, as they reported them.
+fn windows(
+    store: &Snapshot<'_>,
+    calendar: &Calendar,
+    sites: &[SiteId],
+    query: &Query,
+    to: Timestamp,
+) -> Result<Vec<Window>, QueryError> {
+    if query.grain == Grain::Shift {
+        let mut shifts = BTreeSet::new();
+        for site in sites {
+            // A shift that began before `from` may still overlap it.
+            let reported = store.shifts(site, subject(&query.scope), query.from - SHIFT_MS_MAX, to)?;
+            shifts.extend(reported.into_iter().filter(|window| window.end > query.from));
+        }
+        return at_most(shifts.len()).map(|()| shifts.into_iter().collect());
     }
+    // Counted by the shortest window, so that a century of minutes is refused before it is cut.
+    let asked = to.0.saturating_sub(query.from.0).max(0) / shortest_ms(query.grain);
+    at_most(usize::try_from(asked).unwrap_or(usize::MAX))?;
+    Ok(calendar.windows(query.grain, query.from, to))
 }
 
-/// Returns the windows of a query that have begun, ascending. Shifts are the factories' own, as they reported them.
-fn windows(calendar: &Calendar, scope: &[Vec<Row>], query: &Query, to: Timestamp) -> Result<Vec<Window>, QueryError> {
-    let windows = if query.grain == Grain::Shift {
-        let overlaps = |window: &Window| window.end > query.from && window.start < to;
-        let shifts: BTreeSet<Window> =
-            scope.iter().flatten().filter(|row| row.grain == Grain::Shift).map(|row| row.window).collect();
-        shifts.into_iter().filter(overlaps).collect()
-    } else {
-        let shortest = calendar.window_of(query.grain, query.from).map_or(1, |window| window.length_ms()).max(1);
-        let asked = usize::try_from(to.ms_since(query.from).max(0) / shortest).unwrap_or(usize::MAX);
-        // Months and years differ in length, so count before the windows are made only to bound the work.
-        if asked > WINDOWS_MAX {
-            return Err(QueryError::TooMany { asked });
-        }
-        calendar.windows(query.grain, query.from, to)
-    };
-    if windows.len() > WINDOWS_MAX { Err(QueryError::TooMany { asked: windows.len() }) } else { Ok(windows) }
+fn at_most(asked: usize) -> Result<(), QueryError> {
+    if asked > WINDOWS_MAX { Err(QueryError::TooMany { asked }) } else { Ok(()) }
+}
+
+/// Longest shift `ingest` takes. **Unit**: ms.
+const SHIFT_MS_MAX: i64 = 25 * 60 * MINUTE_MS;
+
+/// Returns the length of the shortest window of a grain.
+const fn shortest_ms(grain: Grain) -> i64 {
+    let (shortest, _) = grain_minutes(grain);
+    shortest * MINUTE_MS
 }
 
 /// Returns the grid factor of a window's year, from the hub's own reference data.

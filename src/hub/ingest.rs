@@ -279,14 +279,14 @@ fn unfit(record: &SharedRecord, site: &SiteId) -> Option<String> {
     if record.revision == 0 {
         return Some("revisions are numbered from 1".to_owned());
     }
-    let (shortest, longest) = minutes(record.grain);
+    let (shortest, longest) = grain_minutes(record.grain);
     let length = record.window.end.0.checked_sub(record.window.start.0).unwrap_or(-1);
     let fits = (shortest * MINUTE_MS..=longest * MINUTE_MS).contains(&length);
     (!fits).then(|| format!("a window of {length} ms is no {}", record.grain))
 }
 
 /// Returns the shortest and the longest window of a grain, in minutes; a change of civil time moves either by an hour.
-const fn minutes(grain: Grain) -> (i64, i64) {
+pub(super) const fn grain_minutes(grain: Grain) -> (i64, i64) {
     match grain {
         Grain::Minute => (1, 1),
         Grain::FiveMinutes => (5, 5),

@@ -26,6 +26,16 @@ pub enum Subject<'a> {
     Asset(&'a AssetId),
 }
 
+impl<'a> Subject<'a> {
+    /// Returns the column that tells the subject's rows, and its value there.
+    fn column(self) -> (&'static str, &'a str) {
+        match self {
+            Self::Site => ("level", Level::Site.as_str()),
+            Self::Asset(asset) => ("asset", asset.as_str()),
+        }
+    }
+}
+
 /// What the hub holds of one chain of pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRow {
@@ -98,7 +108,8 @@ pub struct Snapshot<'a>(&'a Connection);
 
 impl Snapshot<'_> {
     /// Returns the newest revision of each window of a site or asset that starts in `[from, to)` and is no coarser than
-    /// `coarsest`; ascending by start, then by asset and grain.
+    /// `coarsest`; ascending by start, then by asset and grain. What the boxes reported comes with the rows of `coarsest`
+    /// alone.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -110,19 +121,17 @@ impl Snapshot<'_> {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Row>, StoreError> {
-        let (column, value) = match subject {
-            Subject::Site => ("level", Level::Site.as_str()),
-            Subject::Asset(asset) => ("asset", asset.as_str()),
-        };
+        let (column, value) = subject.column();
         let sql = format!(
-            "SELECT asset, grain, start, end, revision, product_unit, facts, kpis, assumed FROM fact
+            "SELECT asset, grain, start, end, revision, product_unit, facts, iif(grain = ?6, kpis, ''), assumed
+             FROM fact
              WHERE site = ?1 AND {column} = ?2 AND grain = ?3 AND start >= ?4 AND start < ?5
              ORDER BY start, asset, revision"
         );
         let mut statement = self.0.prepare(&sql)?;
         let mut rows: Vec<Row> = Vec::new();
         for grain in Grain::ALL.into_iter().filter(|grain| *grain <= coarsest) {
-            let key = params![site.as_str(), value, grain.code(), from.0, to.0];
+            let key = params![site.as_str(), value, grain.code(), from.0, to.0, coarsest.code()];
             for row in statement.query_and_then(key, read_row)? {
                 let row = row?;
                 match rows.last_mut() {
@@ -133,6 +142,29 @@ impl Snapshot<'_> {
         }
         rows.sort_by(|a, b| (a.window.start, &a.asset, a.grain).cmp(&(b.window.start, &b.asset, b.grain)));
         Ok(rows)
+    }
+
+    /// Returns the shifts a site or asset reported that start in `[from, to)`, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn shifts(
+        &self,
+        site: &SiteId,
+        subject: Subject<'_>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Window>, StoreError> {
+        let (column, value) = subject.column();
+        let sql = format!(
+            "SELECT DISTINCT start, end FROM fact
+             WHERE site = ?1 AND {column} = ?2 AND grain = ?3 AND start >= ?4 AND start < ?5 ORDER BY start, end"
+        );
+        let mut statement = self.0.prepare(&sql)?;
+        let key = params![site.as_str(), value, Grain::Shift.code(), from.0, to.0];
+        let windows = statement
+            .query_and_then(key, |row| Ok(Window { start: Timestamp(row.get(0)?), end: Timestamp(row.get(1)?) }))?;
+        windows.collect()
     }
 
     /// Says whether anything was ever reported of an asset.
