@@ -11,6 +11,8 @@ mod intake;
 mod link;
 pub mod payload;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod unacknowledged;
 
 pub use subscribe::{MqttError, Subscriber, run};

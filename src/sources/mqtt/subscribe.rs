@@ -289,6 +289,7 @@ impl Session {
             Some(_) => None,
         };
         self.refused = self.subscriptions.iter().zip(granted).filter_map(judge).collect();
+        self.count("granted", (granted.len() - self.refused.len().min(granted.len())) as u64);
         self.report();
     }
 
