@@ -305,13 +305,16 @@ mod tests {
     use proptest::prelude::{Strategy, prop_assert_eq, proptest};
 
     use super::{Accepted, Receipt, Refusal};
+    use crate::engine::kpi::find;
     use crate::hub::read::Reader;
     use crate::hub::store::{FILE, HubStore};
     use crate::hub::testing::{TestBox, TestHub, delivery, record};
     use crate::ledger::page::{PageKind, SignedPage};
+    use crate::ledger::stream::{MeasuresOf, Stream};
     use crate::ledger::verify::verify_page;
     use crate::model::fact::Measure;
     use crate::model::id::{Digest, GatewayId, SiteId, StreamName};
+    use crate::model::record::WindowRecord;
     use crate::model::time::Grain;
 
     /// A hub that holds page 1 and 2 of `steel`, whose box is returned.
@@ -560,6 +563,36 @@ mod tests {
         }
         assert_eq!(counts(&hub), (2, 1, 0));
         assert!(hub.deliver(&page).unwrap().first);
+    }
+
+    #[test]
+    fn what_a_boxs_stream_cuts_is_accepted_as_it_is() {
+        let (mut hub, steel) = (TestHub::new(), TestBox::new("steel", 1));
+        let measures_of: MeasuresOf = |kpi| find(kpi.as_str()).map_or(&[], |definition| definition.measures);
+        let (gateway, name) = (GatewayId::new("steel").unwrap(), StreamName::new("authority").unwrap());
+        let mut stream = Stream::open(gateway, name, 1, steel.policy(), None, measures_of);
+        let record = |minute: i64| {
+            let shared = steel.energy(minute, 5);
+            WindowRecord {
+                site: shared.site,
+                asset: shared.asset,
+                level: shared.level,
+                grain: shared.grain,
+                window: shared.window,
+                revision: shared.revision,
+                facts: shared.facts,
+                product_unit: shared.product_unit,
+                kpis: shared.kpis,
+                config: shared.config,
+                clock: shared.clock,
+                inputs_digest: shared.inputs_digest,
+            }
+        };
+        let records: Vec<WindowRecord> = (0..1200).map(|five| record(five * 5)).collect();
+        let pages = stream.cut(hub.now, Digest([7; 32]), &records, &steel.key());
+        assert!(pages.len() > 3, "a policy page and pages of 500 records at most");
+        assert!(pages.iter().all(|page| receipt(&hub.deliver(page).unwrap()).rejected.is_empty()));
+        assert_eq!(counts(&hub), (pages.len() as u64, 1200, 0));
     }
 
     proptest! {
