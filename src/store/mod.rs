@@ -1,1 +1,190 @@
-//! (room store)
+//! The embedded store: one SQLite file, `parkgate.db`, in the data directory.
+//!
+//! In: a [`Commit`], everything one turn of the pipeline decided. Out: what restart, sinks, API and pages read.
+//! A commit is one transaction: after a crash either all of it is there or nothing. A turn that only carries samples
+//! writes one row-block for each batch and no more; [`Store::compact`] later moves the blocks into compressed chunks
+//! of one tag each, without changing what [`Store::journal`] returns.
+//!
+//! What never happens here: a published record or page is rewritten; a page's bytes are serialised again; a clock is
+//! read (`now` is the caller's); a failed commit leaves a part of itself.
+//!
+//! Who uses which door: the pipeline owns the one [`Store`], API and pages clone a [`Reader`], each sink keeps its
+//! place through [`Cursors`]. All methods block; asynchronous callers use `spawn_blocking`. The tables are in
+//! `schema/`, in words in `docs/store.md`.
+
+mod block;
+mod chunk;
+mod columns;
+mod commit;
+mod compact;
+mod connection;
+mod cursors;
+mod envelope;
+mod error;
+mod facts;
+mod journal;
+mod latest;
+mod pages;
+mod reader;
+mod records;
+mod span;
+mod stored;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+pub use commit::Commit;
+pub use compact::Compaction;
+pub use connection::{BUSY_TIMEOUT, FILE_NAME};
+pub use cursors::{Cursors, Undeliverable};
+pub use error::{Decision, StoreError};
+pub use journal::{JournalEntry, Resume};
+pub use latest::LatestSample;
+pub use reader::{Counts, Reader};
+
+use crate::model::fact::Facts;
+use crate::model::id::{AssetId, Digest};
+use crate::model::tag::TagSpec;
+use crate::model::time::{Grain, Timestamp, Window};
+use connection::Place;
+use tags::TagIds;
+
+/// The one connection that commits. Not shared: whoever holds it is the pipeline.
+#[derive(Debug)]
+pub struct Store {
+    place: Place,
+    connection: Connection,
+    tags: TagIds,
+    /// Of the newest commit; 0 before the first.
+    last_seq: u64,
+    /// Of all commits.
+    samples_total: u64,
+    /// Of the newest compacted commit; 0 before the first.
+    compacted_through: u64,
+    /// Of all compacted commits.
+    samples_compacted: u64,
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the database in `dir`, creates it where there is none, and brings its schema up to date. `tags` and
+    /// `config_text` are what runs; both are kept, so that old figures can be explained.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where another process has it open, [`StoreError::Newer`] where a newer program wrote it,
+    /// [`StoreError::Foreign`] where it isn't ours; all mean stop.
+    pub fn open(dir: &Path, tags: &[TagSpec], config: Digest, config_text: &str) -> Result<Self, StoreError> {
+        let lock = connection::lock_directory(dir)?;
+        Self::open_at(Place::Directory(dir.to_owned()), Some(lock), tags, config, config_text)
+    }
+
+    /// Opens an empty database in memory: for replay and tests. It ends with its last connection.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] where there is no memory for it.
+    pub fn open_in_memory(tags: &[TagSpec], config: Digest, config_text: &str) -> Result<Self, StoreError> {
+        Self::open_at(Place::memory(), None, tags, config, config_text)
+    }
+
+    fn open_at(
+        place: Place,
+        lock: Option<File>,
+        tags: &[TagSpec],
+        config: Digest,
+        config_text: &str,
+    ) -> Result<Self, StoreError> {
+        let mut connection = place.open_writer()?;
+        let transaction = connection.transaction()?;
+        let config = tags::remember_configuration(&transaction, config, config_text)?;
+        let tags = TagIds::remember(&transaction, config, tags)?;
+        transaction.commit()?;
+        let samples_compacted = journal::meta(&connection, journal::COMPACTED_SAMPLES)?;
+        let (last_seq, samples_total) = journal::newest(&connection)?;
+        let compacted_through = journal::meta(&connection, journal::COMPACTED_THROUGH)?;
+        Ok(Self { place, connection, tags, last_seq, samples_total, compacted_through, samples_compacted, _lock: lock })
+    }
+
+    /// Returns the sequence number of the newest commit, 0 before the first.
+    pub const fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// Returns what a restart needs: the newest checkpoint, every commit after it, and the end of each stream.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where stored bytes aren't what was written; the caller stops.
+    pub fn resume(&self) -> Result<Resume, StoreError> {
+        let (checkpoint, after) = journal::checkpoint(&self.connection)?.unzip();
+        let journal = self.journal(after.unwrap_or(0) + 1, usize::MAX)?;
+        Ok(Resume { checkpoint, journal, heads: pages::heads(&self.connection)? })
+    }
+
+    /// Returns at most `limit` commits from `from_seq` on, ascending, each batch exactly as it was committed.
+    /// Compaction doesn't change the answer.
+    ///
+    /// Tags are those of the open configuration. Samples of a tag that it doesn't have, or gives another meaning,
+    /// can't be expressed and are counted in [`JournalEntry::unmapped`].
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where stored bytes aren't what was written.
+    pub fn journal(&self, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
+        journal::read(&self.connection, &self.tags, from_seq, limit)
+    }
+
+    /// Returns the highest revision of a window's record, `None` where it never closed.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn revised(&self, asset: &AssetId, grain: Grain, window: Window) -> Result<Option<u32>, StoreError> {
+        records::last_revision(&self.connection, asset, grain, window.start)
+    }
+
+    /// Returns an asset's facts by minute within `[from, to)`, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a row can't be read.
+    pub fn facts(
+        &self,
+        asset: &AssetId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Timestamp, Facts)>, StoreError> {
+        facts::read(&self.connection, asset, from, to)
+    }
+
+    /// Returns the text of a configuration that once ran.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn configuration(&self, digest: Digest) -> Result<Option<String>, StoreError> {
+        let text = self
+            .connection
+            .query_row("SELECT text FROM configurations WHERE digest = ?1", [digest.0], |row| row.get(0))
+            .optional()?;
+        Ok(text)
+    }
+
+    /// Returns a reader of the same database.
+    pub fn reader(&self) -> Reader {
+        Reader::at(self.place.clone())
+    }
+
+    /// Returns the cursors of the same database.
+    ///
+    /// # Errors
+    /// Those of opening a connection.
+    pub fn cursors(&self) -> Result<Cursors, StoreError> {
+        Cursors::at(&self.place)
+    }
+}
+
+/// Returns the form in which SQLite keeps a position. It has no unsigned 64-bit integers; a position beyond 2⁶³−1
+/// is after everything either way.
+fn position(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,116 @@
+//! How far each sink has come, and what its destination refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::connection::Place;
+use super::error::StoreError;
+use super::position;
+use crate::model::time::Timestamp;
+
+/// The sinks' places, on a connection of their own beside the committing one. Writes wait for a running commit up
+/// to [`super::BUSY_TIMEOUT`].
+#[derive(Debug)]
+pub struct Cursors {
+    connection: Connection,
+}
+
+/// What a destination refused for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undeliverable {
+    /// The log number or page number that was sent.
+    pub position: u64,
+    /// What was refused, as a record's or a page's name.
+    pub what: String,
+    /// The destination's words.
+    pub reason: String,
+    /// When it was first refused.
+    pub at: Timestamp,
+}
+
+impl Cursors {
+    /// Opens the cursors of an existing database.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where there is none: the [`super::Store`] is opened first.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::at(&Place::Directory(dir.to_owned()))
+    }
+
+    pub(super) fn at(place: &Place) -> Result<Self, StoreError> {
+        Ok(Self { connection: place.open_second_writer()? })
+    }
+
+    /// Returns a sink's position, 0 before the first.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn get(&self, sink: &str) -> Result<u64, StoreError> {
+        position_of(&self.connection, sink)
+    }
+
+    /// Sets a sink's position, backwards too.
+    ///
+    /// # Errors
+    /// [`StoreError::decision`] says whether to try again; sending again from the old position does no harm.
+    pub fn set(&self, sink: &str, to: u64) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO cursors (sink, position) VALUES (?1, ?2)
+             ON CONFLICT (sink) DO UPDATE SET position = excluded.position",
+            params![sink, position(to)],
+        )?;
+        Ok(())
+    }
+
+    /// Keeps what a destination refused. The same thing at the same position is kept once, with its first reason.
+    ///
+    /// # Errors
+    /// [`StoreError::decision`] says whether to try again.
+    pub fn undeliverable(
+        &self,
+        sink: &str,
+        at_position: u64,
+        what: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO undeliverable (sink, position, what, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO NOTHING",
+            params![sink, position(at_position), what, reason, now.0],
+        )?;
+        Ok(())
+    }
+}
+
+/// Returns a sink's position, 0 before the first.
+pub(super) fn position_of(connection: &Connection, sink: &str) -> Result<u64, StoreError> {
+    let position: Option<i64> =
+        connection.query_row("SELECT position FROM cursors WHERE sink = ?1", [sink], |row| row.get(0)).optional()?;
+    Ok(position.unwrap_or(0).unsigned_abs())
+}
+
+/// Returns what a sink's destination refused, oldest position first.
+pub(super) fn refused(connection: &Connection, sink: &str, limit: usize) -> Result<Vec<Undeliverable>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT position, what, reason, at FROM undeliverable WHERE sink = ?1 ORDER BY position, what LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![sink, position(limit as u64)], |row| {
+        Ok(Undeliverable {
+            position: row.get::<_, i64>(0)?.unsigned_abs(),
+            what: row.get(1)?,
+            reason: row.get(2)?,
+            at: Timestamp(row.get(3)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns how many things each sink's destination refused.
+pub(super) fn refused_counts(connection: &Connection) -> Result<BTreeMap<String, u64>, StoreError> {
+    let mut statement = connection.prepare("SELECT sink, count(*) FROM undeliverable GROUP BY sink")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

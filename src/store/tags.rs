@@ -1,0 +1,88 @@
+//! Lasting numbers for what a configuration calls by position: configurations and tags.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::StoreError;
+use crate::model::id::Digest;
+use crate::model::sample::Sample;
+use crate::model::tag::{SourceIndex, TagIndex, TagSpec};
+
+/// The stored ids of the open configuration and its tags.
+#[derive(Debug)]
+pub(super) struct TagIds {
+    config: i64,
+    by_index: Vec<u32>,
+    by_id: BTreeMap<u32, (TagIndex, SourceIndex)>,
+}
+
+impl TagIds {
+    /// Finds the row of each tag; a tag that is new, or whose meaning has changed, gets its next version.
+    pub(super) fn remember(connection: &Connection, config: i64, tags: &[TagSpec]) -> Result<Self, StoreError> {
+        let mut by_index = Vec::with_capacity(tags.len());
+        let mut by_id = BTreeMap::new();
+        for (index, tag) in (0..).zip(tags) {
+            let id = remember_tag(connection, tag)?;
+            by_index.push(id);
+            by_id.insert(id, (TagIndex(index), tag.source));
+        }
+        Ok(Self { config, by_index, by_id })
+    }
+
+    /// Returns the stored id of the open configuration.
+    pub(super) const fn config(&self) -> i64 {
+        self.config
+    }
+
+    /// Returns how many tags it has.
+    pub(super) const fn len(&self) -> usize {
+        self.by_index.len()
+    }
+
+    /// Returns the stored id of a sample's tag.
+    pub(super) fn id(&self, sample: &Sample) -> Result<u32, StoreError> {
+        self.by_index
+            .get(sample.tag.as_usize())
+            .copied()
+            .ok_or_else(|| StoreError::Contradiction(format!("no tag has position {}", sample.tag.0)))
+    }
+
+    /// Returns the open configuration's position of a stored tag, and the source that delivers it.
+    pub(super) fn index(&self, id: u32) -> Option<(TagIndex, SourceIndex)> {
+        self.by_id.get(&id).copied()
+    }
+}
+
+/// Returns the id of a configuration, kept once for each digest.
+pub(super) fn remember_configuration(connection: &Connection, digest: Digest, text: &str) -> Result<i64, StoreError> {
+    connection.execute(
+        "INSERT INTO configurations (digest, text) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING",
+        params![digest.0, text],
+    )?;
+    let id = connection.query_row("SELECT id FROM configurations WHERE digest = ?1", [digest.0], |row| row.get(0))?;
+    Ok(id)
+}
+
+fn remember_tag(connection: &Connection, tag: &TagSpec) -> Result<u32, StoreError> {
+    // How long a value holds, or who delivers it, doesn't change what a stored value means.
+    let meaning = serde_json::json!({ "kind": tag.kind, "unit": tag.unit, "states": tag.states }).to_string();
+    let newest: Option<(u32, u32, String)> = connection
+        .query_row(
+            "SELECT id, version, spec FROM tags WHERE name = ?1 ORDER BY version DESC LIMIT 1",
+            [tag.name.as_str()],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()?;
+    let version = match newest {
+        Some((id, _, spec)) if spec == meaning => return Ok(id),
+        Some((_, version, _)) => version + 1,
+        None => 1,
+    };
+    let id = connection.query_row(
+        "INSERT INTO tags (name, version, spec) VALUES (?1, ?2, ?3) RETURNING id",
+        params![tag.name.as_str(), version, meaning],
+        |row| row.get(0),
+    )?;
+    Ok(id)
+}
