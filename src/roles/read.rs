@@ -143,7 +143,7 @@ impl Question {
             timeout: Duration::from_millis(u64::try_from(args.timeout.as_ms()).unwrap_or(0).max(1)),
         };
         if question.is_typed && question.request(question.words_max()).is_none() {
-            return Err(format!("address {address} and the words of its type end beyond 65535"));
+            return Err(format!("a value at address {address} ends beyond 65535"));
         }
         Ok(question)
     }
@@ -241,6 +241,9 @@ impl Reading {
         };
         let value = match (&self.value, &self.reason) {
             (Some(Value::Integer(value)), _) => value.to_string(),
+            (Some(Value::Float(value)), _) if *value != 0.0 && !(1e-6..1e16).contains(&value.abs()) => {
+                format!("{value:e}")
+            }
             (Some(Value::Float(value)), _) => value.to_string(),
             (None, reason) => format!("no value: {}", reason.as_deref().unwrap_or_default()),
         };
@@ -259,7 +262,11 @@ const fn words(decoding: &Decoding) -> u16 {
 /// Finds table and wire address. A bare number is a wire address where `--table` is given or where it is no
 /// manual's number.
 fn place(args: &Args) -> Result<(Table, u16), String> {
-    let shown = |(message, help): (String, String)| format!("--{message}: {help}");
+    let shown = |(message, _): (String, String)| {
+        format!(
+            "--{message}: write 40101 for holding register 101, or its wire address as --table holding --address 100"
+        )
+    };
     match (args.address.parse::<i64>(), args.table) {
         (Ok(number), Some(table)) => Address::Number(number).locate(Some(table)).map_err(shown),
         (Ok(number), None) if args.address.len() < 5 => {
