@@ -1,0 +1,48 @@
+//! What a README says of the command line, held against the command line.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// Lines in a text's code blocks that call `parkgate` in a way the command line doesn't know.
+pub(crate) fn wrong_commands(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for line in text.split("```").skip(1).step_by(2).flat_map(str::lines) {
+        let line = line.trim().trim_start_matches("$ ");
+        let call = line.strip_prefix("parkgate ").or_else(|| line.strip_prefix("cargo run --release -- "));
+        let Some(call) = call.map(|call| call.split(" #").next().unwrap_or(call).trim()) else { continue };
+        let name = call.split_whitespace().next().unwrap_or_default();
+        if name.starts_with('-') {
+            continue;
+        }
+        if !commands().contains(name) {
+            wrong.push(format!("`{line}`: no such command"));
+            continue;
+        }
+        let help = help_of(&[name]);
+        for option in call.split_whitespace().filter(|word| word.starts_with('-')) {
+            let option = option.split('=').next().unwrap_or(option);
+            if !help.split(|c: char| c.is_whitespace() || c == ',' || c == '=' || c == '[').any(|word| word == option) {
+                wrong.push(format!("`{line}`: no option {option}"));
+            }
+        }
+    }
+    wrong
+}
+
+/// The commands that `parkgate --help` lists.
+pub(crate) fn commands() -> BTreeSet<String> {
+    let help = help_of(&[]);
+    let listed =
+        help.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("help lists commands");
+    listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+fn help_of(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_parkgate")).args(arguments).arg("--help").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
