@@ -8,6 +8,8 @@ pub(crate) struct File {
     pub(crate) path: String,
     /// As it stands.
     pub(crate) text: String,
+    /// Compiled for tests only, as a whole.
+    only_tests: bool,
 }
 
 /// The root of the repository.
@@ -26,9 +28,14 @@ pub(crate) fn tree(folder: &str) -> Vec<File> {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-                files.push(File { path: name, text: std::fs::read_to_string(&path).unwrap() });
+                files.push(File::new(&name, &std::fs::read_to_string(&path).unwrap()));
             }
         }
+    }
+    let test_modules: Vec<Vec<String>> = files.iter().flat_map(File::test_modules).collect();
+    for file in &mut files {
+        let module = file.module();
+        file.only_tests = test_modules.iter().any(|of| module.starts_with(of));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
@@ -56,7 +63,7 @@ pub(crate) fn words_of(file: &File, words: &[&str]) -> Vec<String> {
 impl File {
     /// A file that is not on disk.
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned() }
+        Self { path: path.to_owned(), text: text.to_owned(), only_tests: false }
     }
 
     /// The module path: `src/a/b.rs` and `src/a/b/mod.rs` are `[a, b]`; empty for `lib.rs` and `main.rs`.
@@ -71,7 +78,21 @@ impl File {
 
     /// The code: comments, string and character literals and test modules are blanked, line breaks stay.
     pub(crate) fn code(&self) -> String {
+        if self.only_tests {
+            return String::new();
+        }
         without_tests(&without_comments_and_literals(&self.text))
+    }
+
+    /// The modules in other files that this one declares for tests only, as module paths.
+    pub(crate) fn test_modules(&self) -> Vec<Vec<String>> {
+        let code = without_comments_and_literals(&self.text);
+        let declared = code.split("#[cfg(test)]").skip(1).filter_map(|rest| {
+            let item = rest.trim_start().trim_start_matches("pub(crate)").trim_start().strip_prefix("mod ")?;
+            let (name, _) = item.split_once(';')?;
+            name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then(|| name.to_owned())
+        });
+        declared.map(|name| [self.module(), vec![name]].concat()).collect()
     }
 
     /// Every path into this crate that the code names, from the crate's root.
