@@ -20,7 +20,7 @@ pub mod rollup;
 pub mod status;
 pub mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -24,7 +24,7 @@ use crate::reference::Reference;
 
 /// Two parks of one province: `tan-thuan` with `steel` and `garment`, `tan-tao` with `electronics`. Each site has a gateway
 /// of its name; that of `electronics` needs a token.
-pub(super) fn directory(token_file: &Path) -> Directory {
+pub(crate) fn directory(token_file: &Path) -> Directory {
     #[derive(Deserialize)]
     struct File {
         park: Vec<ParkConfig>,
@@ -55,28 +55,28 @@ pub(super) fn directory(token_file: &Path) -> Directory {
     Directory::build(&file.park, &file.site, &file.gateway).unwrap()
 }
 
-pub(super) fn knowledge(directory: Directory) -> Knowledge {
+pub(crate) fn knowledge(directory: Directory) -> Knowledge {
     Knowledge { directory, calendar: calendar(), reference: Reference::builtin(), missing: MissingGridFactor::Latest }
 }
 
-pub(super) fn calendar() -> Calendar {
+pub(crate) fn calendar() -> Calendar {
     Calendar::round_the_clock(jiff::tz::TimeZone::get("Asia/Ho_Chi_Minh").unwrap())
 }
 
-pub(super) fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
 /// A store in a directory of its own.
-pub(super) struct TestHub {
-    pub(super) directory: TempDir,
-    pub(super) store: HubStore,
-    pub(super) known: Directory,
-    pub(super) now: Timestamp,
+pub(crate) struct TestHub {
+    pub(crate) directory: TempDir,
+    pub(crate) store: HubStore,
+    pub(crate) known: Directory,
+    pub(crate) now: Timestamp,
 }
 
 impl TestHub {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = HubStore::open(directory.path()).unwrap();
         let known = self::directory(&directory.path().join("token"));
@@ -84,17 +84,17 @@ impl TestHub {
     }
 
     /// Delivers a page to the path it names, a second after the one before.
-    pub(super) fn deliver(&mut self, page: &SignedPage) -> Result<Accepted, Refusal> {
+    pub(crate) fn deliver(&mut self, page: &SignedPage) -> Result<Accepted, Refusal> {
         self.deliver_with(page, Some("s3cret"))
     }
 
-    pub(super) fn deliver_with(&mut self, page: &SignedPage, token: Option<&str>) -> Result<Accepted, Refusal> {
+    pub(crate) fn deliver_with(&mut self, page: &SignedPage, token: Option<&str>) -> Result<Accepted, Refusal> {
         self.now = self.now + 1000;
         accept(&mut self.store, &self.known, &delivery(page, token), self.now)
     }
 }
 
-pub(super) fn delivery<'a>(page: &'a SignedPage, token: Option<&'a str>) -> Delivery<'a> {
+pub(crate) fn delivery<'a>(page: &'a SignedPage, token: Option<&'a str>) -> Delivery<'a> {
     Delivery {
         gateway: &page.gateway,
         stream: &page.stream,
@@ -108,40 +108,40 @@ pub(super) fn delivery<'a>(page: &'a SignedPage, token: Option<&'a str>) -> Deli
 
 /// A box that makes pages.
 #[derive(Clone)]
-pub(super) struct TestBox {
-    pub(super) site: SiteId,
-    pub(super) seed: u8,
-    pub(super) grain: Grain,
-    pub(super) epoch: u32,
-    pub(super) seq: u64,
-    pub(super) prev: Digest,
+pub(crate) struct TestBox {
+    pub(crate) site: SiteId,
+    pub(crate) seed: u8,
+    pub(crate) grain: Grain,
+    pub(crate) epoch: u32,
+    pub(crate) seq: u64,
+    pub(crate) prev: Digest,
 }
 
 impl TestBox {
-    pub(super) fn new(site: &str, seed: u8) -> Self {
+    pub(crate) fn new(site: &str, seed: u8) -> Self {
         Self { site: SiteId::new(site).unwrap(), seed, grain: Grain::FiveMinutes, epoch: 1, seq: 0, prev: Digest::ZERO }
     }
 
-    pub(super) fn key(&self) -> GatewayKey {
+    pub(crate) fn key(&self) -> GatewayKey {
         GatewayKey::from_seed([self.seed; 32])
     }
 
-    pub(super) fn policy(&self) -> SharePolicy {
+    pub(crate) fn policy(&self) -> SharePolicy {
         let kpis = CATALOGUE.iter().map(|definition| definition.id.clone()).collect();
         SharePolicy { kpis, level: Level::Site, grain: self.grain }
     }
 
-    pub(super) fn policy_page(&mut self) -> SignedPage {
+    pub(crate) fn policy_page(&mut self) -> SignedPage {
         let page = Page { policy: Some(self.policy()), key: Some(self.key().jwk()), ..self.draft(PageKind::Policy) };
         self.sign(&page)
     }
 
-    pub(super) fn page(&mut self, records: Vec<SharedRecord>) -> SignedPage {
+    pub(crate) fn page(&mut self, records: Vec<SharedRecord>) -> SignedPage {
         let page = Page { records, ..self.draft(PageKind::Records) };
         self.sign(&page)
     }
 
-    pub(super) fn draft(&self, kind: PageKind) -> Page {
+    pub(crate) fn draft(&self, kind: PageKind) -> Page {
         Page {
             v: VERSION,
             kind,
@@ -160,7 +160,7 @@ impl TestBox {
         }
     }
 
-    pub(super) fn sign(&mut self, page: &Page) -> SignedPage {
+    pub(crate) fn sign(&mut self, page: &Page) -> SignedPage {
         let signed = page.sign(&self.key());
         self.seq = signed.seq;
         self.prev = signed.hash;
@@ -168,12 +168,12 @@ impl TestBox {
     }
 
     /// One record of the site, its window starting `minute` minutes into 5 October 2026, Hồ Chí Minh time.
-    pub(super) fn record(&self, minute: i64, revision: u32, pairs: &[(Measure, i128)]) -> SharedRecord {
+    pub(crate) fn record(&self, minute: i64, revision: u32, pairs: &[(Measure, i128)]) -> SharedRecord {
         record(&self.site, self.grain, minute, revision, pairs)
     }
 
     /// As [`Self::record`], with `kwh` that were measured from end to end.
-    pub(super) fn energy(&self, minute: i64, kwh: i128) -> SharedRecord {
+    pub(crate) fn energy(&self, minute: i64, kwh: i128) -> SharedRecord {
         let length = i128::from(length_ms(self.grain));
         self.record(
             minute,
@@ -187,7 +187,7 @@ impl TestBox {
     }
 }
 
-pub(super) fn record(
+pub(crate) fn record(
     site: &SiteId,
     grain: Grain,
     minute: i64,
@@ -217,6 +217,6 @@ fn length_ms(grain: Grain) -> i64 {
     calendar().window_of(grain, at("2026-10-05T00:00:00+07:00")).unwrap().length_ms()
 }
 
-pub(super) fn kpi(name: &'static str) -> KpiId {
+pub(crate) fn kpi(name: &'static str) -> KpiId {
     KpiId::of(name)
 }
