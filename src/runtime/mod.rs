@@ -1,4 +1,11 @@
-//! What every role stands on: the clock, supervised tasks with a staged shutdown, back-off, health, logging.
+//! What every role stands on.
+//!
+//! - `clock`: plant time, the one place that reads the wall clock
+//! - `tasks`: supervised tasks with a staged shutdown, the one place that spawns
+//! - `health`: the board on which every component says how it is and what it counted
+//! - `backoff`, `secret`, `log`
+//!
+//! No room's knowledge enters here: nothing in it knows what a KPI, a page or a register is.
 
 pub mod backoff;
 pub mod clock;
