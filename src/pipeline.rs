@@ -42,6 +42,10 @@ const IDLE: Duration = Duration::from_millis(20);
 /// Samples of one commit, at most; more wait for the next, so that a commit's memory and duration are bounded.
 const COMMIT_SAMPLES_MAX: usize = 50_000;
 
+/// How long a sample may be on its way from its instant to this loop, I/O time: the engine is advanced to this long
+/// ago, so that a read under way doesn't come late for a source whose lateness is 0.
+const TRANSIT: Duration = Duration::from_millis(500);
+
 /// How often the engine is woken without input. **Unit**: ms of plant time.
 const WAKE_MS: i64 = 5_000;
 
@@ -302,7 +306,7 @@ pub async fn run(
     loop {
         let batches = gather(&mut ends.inbox, clock, token).await;
         loop {
-            let now = clock.now();
+            let now = clock.now() - clock.plant_ms(TRANSIT);
             match block_in_place(|| pipeline.step(&batches, now)) {
                 Ok(step) => {
                     backoff.reset();

@@ -131,10 +131,10 @@ impl Engine {
 
     /// Takes the samples of a batch. Nothing is computed before [`Engine::advance`].
     pub fn ingest(&mut self, batch: &SampleBatch) {
-        self.now = self.now.max(batch.received_at);
+        let ahead = self.now.max(batch.received_at) + AHEAD_MS_MAX;
         for sample in &batch.samples {
             let Some(series) = self.series.get_mut(sample.tag.as_usize()) else { continue };
-            if sample.measured_at > self.now + AHEAD_MS_MAX {
+            if sample.measured_at > ahead {
                 self.refused.ahead += 1;
                 continue;
             }

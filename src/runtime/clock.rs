@@ -76,11 +76,20 @@ impl Clock {
     /// Returns the real time that `ms` of plant time take.
     #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^53 ms")]
     pub fn real(&self, ms: i64) -> Duration {
-        let speed = match &*self.0 {
+        Duration::from_secs_f64((ms.max(0) as f64 / 1000.0 / self.speed()).min(86_400.0 * 365.0))
+    }
+
+    /// Returns the plant time that passes in a real duration. **Unit**: ms.
+    #[expect(clippy::cast_possible_truncation, reason = "durations here are seconds")]
+    pub fn plant_ms(&self, real: Duration) -> i64 {
+        (real.as_secs_f64() * 1000.0 * self.speed()) as i64
+    }
+
+    fn speed(&self) -> f64 {
+        match &*self.0 {
             Kind::Scaled { speed, .. } => *speed,
-            _ => 1.0,
-        };
-        Duration::from_secs_f64((ms.max(0) as f64 / 1000.0 / speed).min(86_400.0 * 365.0))
+            Kind::System | Kind::Manual(_) => 1.0,
+        }
     }
 
     /// Waits until plant time has reached `instant`.
@@ -103,7 +112,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, Timestamp};
+    use super::{Clock, Duration, Timestamp};
 
     #[tokio::test]
     async fn a_manual_clock_wakes_those_who_wait_for_its_instant() {
@@ -121,5 +130,6 @@ mod tests {
     fn a_scaled_clock_shortens_real_time() {
         let clock = Clock::scaled(Timestamp(0), 60.0);
         assert_eq!(clock.real(60_000).as_millis(), 1000);
+        assert_eq!(clock.plant_ms(Duration::from_millis(500)), 30_000);
     }
 }
