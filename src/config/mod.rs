@@ -1,1 +1,40 @@
-//! (room config)
+//! Composes the configuration of a process from the components' own types, and reports every problem at once.
+//!
+//! **In**: the text of one TOML file. **Out**: [`Gateway`] or [`Hub`], or none, and [`Problems`] that know their place
+//! in the file and what to write instead. A file with an error gives no configuration: nothing starts with half of
+//! one. No secret passes through here: it is named by reference, and resolved by who needs it. Nothing here reads a
+//! file.
+
+mod assets;
+mod calendar;
+mod component;
+mod document;
+mod gateway;
+mod hub;
+mod read;
+mod render;
+mod secrets;
+mod share;
+mod sinks;
+mod sources;
+mod spelling;
+mod tags;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use gateway::{Gateway, GatewaySection, load_gateway};
+pub use hub::{Hub, load_hub};
+pub use render::{Place, place, render, render_json};
+pub use share::{Revealed, reveals};
+
+use crate::model::problem::Problems;
+
+/// Puts problems into the order of the file, each once, without the secrets that may stand in it.
+fn finish(text: &str, mut problems: Problems) -> Problems {
+    secrets::hide(text, &mut problems);
+    problems.0.sort_by_key(|problem| problem.span.as_ref().map_or((0, 0), |span| (span.start, span.end)));
+    problems.0.dedup();
+    problems
+}

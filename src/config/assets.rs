@@ -1,0 +1,276 @@
+//! `[[asset]]`: whether what an asset refers to exists, fits, and counts nothing twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use serde_spanned::Spanned;
+
+use super::document::{Document, text_of};
+use super::tags::Tags;
+use super::tree::{Tree, report_unknown};
+use crate::engine::config::AssetConfig;
+use crate::model::id::{AssetId, TagName};
+use crate::model::problem::Problems;
+use crate::model::record::Level;
+use crate::model::tag::{TagKind, TagSpec};
+use crate::model::unit::Dimension;
+
+/// Every asset that could be read.
+#[derive(Debug)]
+pub(super) struct Assets {
+    pub(super) assets: Vec<AssetConfig>,
+    /// Whether every asset could be read, so that what isn't here doesn't exist.
+    pub(super) is_complete: bool,
+}
+
+/// Reads every asset.
+pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Assets {
+    let mut read = Assets { assets: Vec::new(), is_complete: true };
+    for entry in document.list("asset", problems) {
+        let what = text_of(entry, "id").map_or_else(|| "[[asset]]".to_owned(), |id| format!("asset \"{id}\""));
+        let asset = document.read::<AssetConfig>(&what, entry, &[], problems);
+        read.is_complete &= asset.is_whole && asset.value.is_some();
+        read.assets.extend(asset.value);
+    }
+    read
+}
+
+/// Checks every asset by itself and all of them together.
+pub(super) fn check(read: &Assets, tags: &Tags, problems: &mut Problems) {
+    let assets = &read.assets;
+    check_ids(assets, problems);
+    let mut uses = Uses::default();
+    for asset in assets {
+        check_inputs(asset, tags, &mut uses, problems);
+        check_meters(asset, tags, &mut uses, problems);
+    }
+    uses.warn_of_double_counting(problems);
+    if assets.is_empty() && read.is_complete {
+        problems.error(
+            0..0,
+            "there is no asset, so there is nothing to compute a KPI of",
+            "add [[asset]] with id = \"site\"",
+        );
+    }
+    // A parent, an exit or the site may be among the assets that couldn't be read.
+    if read.is_complete
+        && let Some(tree) = Tree::grow(assets, problems)
+    {
+        check_places(assets, &tree, problems);
+    }
+}
+
+fn check_ids(assets: &[AssetConfig], problems: &mut Problems) {
+    let mut seen = BTreeSet::new();
+    for asset in assets {
+        if !seen.insert(asset.id.get_ref()) {
+            problems.error(
+                asset.id.span(),
+                format!("asset \"{}\" is declared twice", asset.id.get_ref()),
+                "give each its own id",
+            );
+        }
+    }
+}
+
+/// The one tag each asset input takes, by key.
+fn inputs(asset: &AssetConfig) -> [(&'static str, Option<&Spanned<TagName>>); 4] {
+    [
+        ("total", asset.total.as_ref()),
+        ("good", asset.good.as_ref()),
+        ("scrap", asset.scrap.as_ref()),
+        ("rework", asset.rework.as_ref()),
+    ]
+}
+
+fn check_inputs<'a>(asset: &'a AssetConfig, tags: &Tags, uses: &mut Uses<'a>, problems: &mut Problems) {
+    let id = asset.id.get_ref();
+    if let Some(state) = &asset.state
+        && let Some(spec) = tags.find(state, problems)
+        && spec.kind != TagKind::State
+    {
+        let message = format!("`state` of asset \"{id}\" is a tag of kind {}, expected state", spec.kind.as_str());
+        problems.error(state.span(), message, "give the point a table of states, like states = { 1 = \"producing\" }");
+    }
+    for (key, tag) in inputs(asset) {
+        let Some(tag) = tag else { continue };
+        uses.note(tag, id, key);
+        if let Some(spec) = tags.find(tag, problems)
+            && !(counts(spec) && matches!(spec.unit.dimension(), Dimension::Count | Dimension::Volume))
+        {
+            problems.error(
+                tag.span(),
+                format!(
+                    "`{key}` of asset \"{id}\" is a tag of kind {} in {}; parts can't be counted by it",
+                    spec.kind.as_str(),
+                    spec.unit.as_str()
+                ),
+                "give the point kind = \"counter\" or \"interval\" and unit = \"1\"",
+            );
+        }
+    }
+    if let Some(time) = &asset.planned_run_time_per_unit {
+        let has_parts = inputs(asset).iter().any(|(_, tag)| tag.is_some())
+            || asset.exit.is_some()
+            || !asset.sum_children.is_empty();
+        if time.get_ref().as_ns() == 0 {
+            problems.error(
+                time.span(),
+                format!("planned_run_time_per_unit of asset \"{id}\" is 0"),
+                "write the time one unit takes, like \"1.2s\"",
+            );
+        } else if !has_parts {
+            problems.warning(
+                time.span(),
+                format!("asset \"{id}\" has a planned run time per unit and counts no parts"),
+                "name the tag that counts them: total = …",
+            );
+        }
+    }
+}
+
+fn check_meters<'a>(asset: &'a AssetConfig, tags: &Tags, uses: &mut Uses<'a>, problems: &mut Problems) {
+    let Some(meters) = &asset.boundary else { return };
+    let id = asset.id.get_ref();
+    let active = (Dimension::ActiveEnergy, Dimension::ActivePower);
+    let lists = [
+        ("electricity", &meters.electricity, active),
+        ("generation", &meters.generation, active),
+        ("export", &meters.export, active),
+        ("reactive", &meters.reactive, (Dimension::ReactiveEnergy, Dimension::ReactivePower)),
+    ];
+    for (key, list, (energy, power)) in lists {
+        for tag in list {
+            uses.note(tag, id, key);
+            let Some(spec) = tags.find(tag, problems) else { continue };
+            let dimension = spec.unit.dimension();
+            let fits = (dimension == energy && counts(spec)) || (dimension == power && spec.kind == TagKind::Gauge);
+            if !fits {
+                let (energy_unit, power_unit) = if key == "reactive" { ("kvarh", "kvar") } else { ("kWh", "kW") };
+                problems.error(
+                    tag.span(),
+                    format!(
+                        "`{key}` of asset \"{id}\" is a tag of kind {} in {}; no energy follows from it",
+                        spec.kind.as_str(),
+                        spec.unit.as_str()
+                    ),
+                    format!("use a counter or interval in {energy_unit}, or a gauge in {power_unit}"),
+                );
+            }
+        }
+        warn_of_two_of_one_meter(id, key, list, tags, problems);
+    }
+    if !meters.export.is_empty() && meters.electricity.is_empty() && meters.generation.is_empty() {
+        problems.warning(
+            meters.export[0].span(),
+            format!("asset \"{id}\" has a meter for export and none for what comes in, so it has no electricity"),
+            "name the meters of the grid or of generation",
+        );
+    }
+}
+
+/// A meter's energy and its power, or two of its registers, in one list would count the same energy twice.
+fn warn_of_two_of_one_meter(id: &AssetId, key: &str, list: &[Spanned<TagName>], tags: &Tags, problems: &mut Problems) {
+    let mut energies = BTreeMap::new();
+    for tag in list {
+        let Some(spec) = tags.find(tag, &mut Problems::default()) else { continue };
+        let device = spec.name.as_str().rsplit_once('.').map_or("", |(device, _)| device).to_owned();
+        let is_power = spec.kind == TagKind::Gauge;
+        if energies.insert(device.clone(), is_power).is_some_and(|was_power| was_power != is_power) {
+            problems.warning(
+                tag.span(),
+                format!("`{key}` of asset \"{id}\" takes energy and power of \"{device}\": both count, so its energy counts twice"),
+                "keep the counter",
+            );
+        }
+    }
+}
+
+fn counts(spec: &TagSpec) -> bool {
+    matches!(spec.kind, TagKind::Counter { .. } | TagKind::Interval { .. })
+}
+
+/// Where each counted tag is used.
+#[derive(Default)]
+struct Uses<'a>(BTreeMap<&'a TagName, Vec<(Range<usize>, &'a AssetId, &'static str)>>);
+
+impl<'a> Uses<'a> {
+    fn note(&mut self, tag: &'a Spanned<TagName>, asset: &'a AssetId, key: &'static str) {
+        self.0.entry(tag.get_ref()).or_default().push((tag.span(), asset, key));
+    }
+
+    fn warn_of_double_counting(&self, problems: &mut Problems) {
+        for (tag, uses) in &self.0 {
+            let Some(((_, first, first_key), others)) = uses.split_first() else { continue };
+            for (span, asset, key) in others {
+                if asset == first {
+                    problems.error(
+                        span.clone(),
+                        format!(
+                            "tag \"{tag}\" is `{first_key}` and `{key}` of asset \"{asset}\": it would count twice"
+                        ),
+                        "keep one of the two",
+                    );
+                } else {
+                    problems.warning(
+                        span.clone(),
+                        format!("tag \"{tag}\" feeds two assets, `{first_key}` of \"{first}\" and `{key}` of \"{asset}\": sums over both count it twice"),
+                        "let it feed the asset it measures, and no other",
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn check_places(assets: &[AssetConfig], tree: &Tree, problems: &mut Problems) {
+    for (position, asset) in assets.iter().enumerate() {
+        let id = asset.id.get_ref();
+        if let Some(exit) = &asset.exit {
+            check_exit(assets, tree, position, exit, problems);
+        }
+        if let Some(summed) = asset.sum_children.first().filter(|_| !tree.has_children(position)) {
+            problems.error(
+                summed.span(),
+                format!("asset \"{id}\" sums its children and has none"),
+                "remove sum_children, or let other assets name it as their parent",
+            );
+        }
+        if tree.levels()[position] != Level::Site
+            && asset.boundary.as_ref().is_some_and(|meters| !meters.generation.is_empty())
+        {
+            let span = asset.boundary.as_ref().and_then(|meters| meters.generation.first()).map(Spanned::span);
+            problems.warning(
+                span,
+                format!("generation is metered at asset \"{id}\", below the site"),
+                "name it at the site too if it isn't behind one of the site's own meters",
+            );
+        }
+    }
+}
+
+fn check_exit(assets: &[AssetConfig], tree: &Tree, position: usize, exit: &Spanned<AssetId>, problems: &mut Problems) {
+    let id = assets[position].id.get_ref();
+    let Some(found) = assets.iter().position(|asset| asset.id.get_ref() == exit.get_ref()) else {
+        return report_unknown(assets, exit, "exit", id, problems);
+    };
+    if !tree.is_inside(found, position) {
+        problems.error(
+            exit.span(),
+            format!("exit \"{}\" doesn't stand in asset \"{id}\"", exit.get_ref()),
+            format!("name an asset whose parent is \"{id}\", the last one its parts go through"),
+        );
+    } else if inputs(&assets[found]).iter().all(|(_, tag)| tag.is_none()) && assets[found].exit.is_none() {
+        problems.error(
+            exit.span(),
+            format!("exit \"{}\" of asset \"{id}\" counts no parts", exit.get_ref()),
+            format!("give \"{}\" a total", exit.get_ref()),
+        );
+    } else if inputs(&assets[position]).iter().any(|(_, tag)| tag.is_some()) {
+        problems.error(
+            exit.span(),
+            format!("asset \"{id}\" counts parts itself and by its exit \"{}\"", exit.get_ref()),
+            "keep one of the two: an exit, or tags of its own",
+        );
+    }
+}

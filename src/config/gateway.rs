@@ -1,0 +1,199 @@
+//! `gateway.toml`: the configuration of an edge box.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_spanned::Spanned;
+use sha2::Digest as _;
+
+use super::document::Document;
+use super::tree::Tree;
+use super::{assets, calendar, finish, sinks, sources, spelling};
+use crate::api::config::HttpConfig;
+use crate::engine::calendar::Calendar;
+use crate::engine::config::{AssetConfig, CalendarConfig, FactorsConfig, RecordsConfig};
+use crate::engine::plant::Plant;
+use crate::model::enterprise::EnterpriseNumber;
+use crate::model::id::{Digest, GatewayId, ParkId, SiteId};
+use crate::model::problem::Problems;
+use crate::model::tag::{SourceIndex, TagSpec};
+use crate::model::time::Grain;
+use crate::profile::Library;
+use crate::reference::Reference;
+use crate::sinks::influxdb::config::InfluxSink;
+use crate::sinks::platform::config::PlatformSink;
+use crate::sources::modbus::config::ModbusSource;
+use crate::sources::mqtt::config::MqttSource;
+
+/// The sections of the file.
+const SECTIONS: &[&str] = &["gateway", "http", "source", "asset", "calendar", "records", "factors", "sink"];
+
+/// Grains of which records are made unless `[records]` says otherwise.
+const GRAINS: [Grain; 4] = [Grain::Hour, Grain::Shift, Grain::Day, Grain::Month];
+
+/// The configuration of an edge box, without an error.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    /// Name of the file it was read from, as given.
+    pub file: String,
+    /// The box itself.
+    pub gateway: GatewaySection,
+    /// Modbus devices, with their positions among all sources.
+    pub modbus: Vec<(SourceIndex, ModbusSource)>,
+    /// MQTT brokers, with their positions among all sources.
+    pub mqtt: Vec<(SourceIndex, MqttSource)>,
+    /// Every tag of every source, sorted by name: the position is the [`crate::model::tag::TagIndex`].
+    pub tags: Vec<TagSpec>,
+    /// What KPIs are about, in the order of the file.
+    pub assets: Vec<AssetConfig>,
+    /// When production is planned.
+    pub calendar: CalendarConfig,
+    /// Which windows are closed and logged.
+    pub records: RecordsConfig,
+    /// Which factors count.
+    pub factors: FactorsConfig,
+    /// Authorities' platforms.
+    pub platforms: Vec<PlatformSink>,
+    /// InfluxDB servers.
+    pub influx: Vec<InfluxSink>,
+    /// Where API and pages listen.
+    pub http: HttpConfig,
+    /// SHA-256 of the text: the version that samples and records name.
+    pub digest: Digest,
+    /// The text, kept by the store beside the digest.
+    pub text: String,
+}
+
+/// `[gateway]`: the box and whose it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewaySection {
+    /// Id of the box, unique at the authority.
+    pub id: Spanned<GatewayId>,
+    /// The enterprise's registration number.
+    pub enterprise: Spanned<EnterpriseNumber>,
+    /// The park the factory stands in.
+    pub park: Spanned<ParkId>,
+    /// The factory; together with an asset the key of its figures.
+    pub site: Spanned<SiteId>,
+    /// IANA name of the site's time zone; `Asia/Ho_Chi_Minh` where none is given.
+    #[serde(default = "viet_nam")]
+    pub timezone: Spanned<String>,
+    /// Where the box keeps its store and its key. Created when missing.
+    pub data_dir: Spanned<PathBuf>,
+}
+
+fn viet_nam() -> Spanned<String> {
+    // No span: nothing stands in the file.
+    Spanned::new(0..0, "Asia/Ho_Chi_Minh".to_owned())
+}
+
+impl GatewaySection {
+    /// Reports an unknown time zone and an empty directory.
+    pub fn check(&self, problems: &mut Problems) {
+        let zone = self.timezone.get_ref();
+        if jiff::tz::TimeZone::get(zone).is_err() {
+            let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+            let help = match spelling::nearest(zone, known.iter().map(String::as_str)) {
+                Some(name) => format!("did you mean \"{name}\"?"),
+                None => "write an IANA name, like \"Asia/Ho_Chi_Minh\"".to_owned(),
+            };
+            problems.error(self.timezone.span(), format!("time zone \"{zone}\" is unknown"), help);
+        }
+        if self.data_dir.get_ref().as_os_str().is_empty() {
+            problems.error(self.data_dir.span(), "data_dir is empty", "write a directory, like \"/var/lib/parkgate\"");
+        }
+    }
+}
+
+/// Reads the configuration of an edge box. `file` is its name, kept for messages.
+///
+/// Returns no configuration where there is an error; warnings may come with one.
+pub fn load_gateway(file: &str, text: &str) -> (Option<Gateway>, Problems) {
+    let mut problems = Problems::default();
+    let gateway = read(file, text, &mut problems);
+    let problems = finish(text, problems);
+    (gateway.filter(|_| !problems.has_errors()), problems)
+}
+
+fn read(file: &str, text: &str, problems: &mut Problems) -> Option<Gateway> {
+    let document = Document::parse(text, SECTIONS, problems);
+    let reference = Reference::builtin();
+    let gateway = document.section::<GatewaySection>("gateway", problems).value;
+    let http = document.optional_section::<HttpConfig>("http", problems);
+    let sources = sources::read(&document, &Library::builtin(), problems);
+    let asset_list = assets::read(&document, problems);
+    let calendar = document.optional_section::<CalendarConfig>("calendar", problems);
+    let records = document.optional_section::<RecordsConfig>("records", problems);
+    let factors = document.optional_section::<FactorsConfig>("factors", problems);
+    let sinks = sinks::read(&document, problems);
+    // What is missing may only be unreadable, so nothing is said about what refers to what.
+    if document.is_damaged() {
+        return None;
+    }
+    gateway.iter().for_each(|gateway| gateway.check(problems));
+    http.iter().filter_map(|http| http.value.as_ref()).for_each(|http| http.check(problems));
+    assets::check(&asset_list, &sources.tags, problems);
+    let has_shifts = calendar::check(calendar.as_ref(), &reference, problems);
+    calendar::check_grains(records.as_ref(), has_shifts, problems);
+    sinks::check(&sinks, &asset_list, has_shifts, problems);
+    Some(Gateway {
+        file: file.to_owned(),
+        gateway: gateway?,
+        modbus: sources.modbus,
+        mqtt: sources.mqtt,
+        tags: sources.tags.into_specs(),
+        assets: asset_list.assets,
+        calendar: or_default(calendar)?,
+        records: or_default(records)?,
+        factors: or_default(factors)?,
+        platforms: sinks.platforms,
+        influx: sinks.influx,
+        http: or_default(http)?,
+        digest: Digest(sha2::Sha256::digest(text).into()),
+        text: text.to_owned(),
+    })
+}
+
+/// Returns the default of a section that was left out, and nothing for one that couldn't be read.
+fn or_default<T: Default>(section: Option<super::component::Component<T>>) -> Option<T> {
+    section.map_or_else(|| Some(T::default()), |section| section.value)
+}
+
+impl Gateway {
+    /// Returns the plant as the engine knows it: tags by position, assets each after its parent, defaults filled in.
+    pub fn plant(&self) -> Plant {
+        let tree = Tree::grow(&self.assets, &mut Problems::default()).expect("loading has checked the tree");
+        let reference = Reference::builtin();
+        Plant {
+            site: self.gateway.site.get_ref().clone(),
+            tags: self.tags.clone(),
+            assets: tree.plant_assets(&self.assets, &self.tags),
+            calendar: self.calendar(&reference),
+            reference,
+            grains: self.grains(),
+            grid_factor: self.factors.grid_factor.missing,
+            config: self.digest,
+        }
+    }
+
+    fn calendar(&self, reference: &Reference) -> Calendar {
+        let zone = jiff::tz::TimeZone::get(self.gateway.timezone.get_ref()).expect("loading has checked the time zone");
+        calendar::build(&self.calendar, zone, reference)
+    }
+
+    /// Returns the grains of which records are made, ascending: the declared ones and those of the shares.
+    fn grains(&self) -> Vec<Grain> {
+        let declared = self.records.grains.as_ref();
+        let mut grains: Vec<Grain> = match declared {
+            Some(grains) => grains.iter().map(|grain| *grain.get_ref()).collect(),
+            None => {
+                GRAINS.into_iter().filter(|grain| *grain != Grain::Shift || !self.calendar.shifts.is_empty()).collect()
+            }
+        };
+        grains.extend(self.platforms.iter().map(|sink| sink.share.policy().grain));
+        grains.sort_unstable();
+        grains.dedup();
+        grains
+    }
+}

@@ -1,0 +1,105 @@
+//! `[[sink]]`: chooses the component by `type`, and checks what is shared against what there is.
+
+use std::collections::BTreeSet;
+
+use super::assets::Assets;
+use super::document::{Document, describe};
+use super::sources::{check_names, take_type};
+use super::spelling;
+use super::tree::Tree;
+use crate::engine::kpi;
+use crate::model::problem::Problems;
+use crate::model::record::Level;
+use crate::model::time::Grain;
+use crate::sinks::influxdb::config::InfluxSink;
+use crate::sinks::platform::config::PlatformSink;
+
+/// The types of sinks. A new one is a word here and an arm in [`read`].
+const TYPES: &[&str] = &["platform", "influxdb2"];
+
+/// Every sink that could be read.
+#[derive(Debug, Default)]
+pub(super) struct Sinks {
+    pub(super) platforms: Vec<PlatformSink>,
+    pub(super) influx: Vec<InfluxSink>,
+}
+
+/// Reads every sink and checks it by itself.
+pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Sinks {
+    let mut sinks = Sinks::default();
+    let entries = document.list("sink", problems);
+    for entry in &entries {
+        let what = describe("sink", entry);
+        match take_type(&what, entry, TYPES, problems) {
+            Some((kind, rest)) if kind == "platform" => {
+                sinks.platforms.extend(document.read(&what, &rest, &["type"], problems).value);
+            }
+            Some((_, rest)) => sinks.influx.extend(document.read(&what, &rest, &["type"], problems).value),
+            None => {}
+        }
+    }
+    check_names(&entries, problems);
+    if !document.is_damaged() {
+        sinks.platforms.iter().for_each(|sink| sink.check(problems));
+        sinks.influx.iter().for_each(|sink| sink.check(problems));
+    }
+    sinks
+}
+
+/// Checks every share against the KPI catalogue, the calendar and the assets.
+pub(super) fn check(sinks: &Sinks, assets: &Assets, has_shifts: Option<bool>, problems: &mut Problems) {
+    let levels = assets.is_complete.then(|| Tree::grow(&assets.assets, &mut Problems::default())).flatten();
+    for sink in &sinks.platforms {
+        check_kpis(sink, problems);
+        if let Some(grain) = &sink.share.grain
+            && *grain.get_ref() == Grain::Shift
+            && has_shifts == Some(false)
+        {
+            problems.error(
+                grain.span(),
+                format!("sink \"{}\" shares shifts, and no shift is declared", sink.name.get_ref()),
+                "add shifts to [calendar], or share another grain",
+            );
+        }
+        let level = sink.share.policy().level;
+        if let Some(tree) = &levels
+            && level != Level::Site
+            && !tree.levels().contains(&level)
+        {
+            problems.warning(
+                sink.share.kpis.span(),
+                format!(
+                    "sink \"{}\" shares down to {} level, and no asset has that level",
+                    sink.name.get_ref(),
+                    level.as_str()
+                ),
+                "share site level, or declare the assets",
+            );
+        }
+    }
+}
+
+fn check_kpis(sink: &PlatformSink, problems: &mut Problems) {
+    let grain = sink.share.policy().grain;
+    let known: Vec<&str> = kpi::CATALOGUE.iter().map(|definition| definition.id.as_str()).collect();
+    let mut seen = BTreeSet::new();
+    for shared in sink.share.kpis.get_ref() {
+        let id = shared.get_ref().as_str();
+        match kpi::find(id) {
+            None => problems.error(
+                shared.span(),
+                format!("sink \"{}\" shares the KPI \"{id}\", which is not in the catalogue", sink.name.get_ref()),
+                spelling::propose(id, &known, "\""),
+            ),
+            Some(definition) if grain < definition.finest_grain => problems.warning(
+                shared.span(),
+                format!("\"{id}\" has no value at grain {grain}: its finest is {}", definition.finest_grain),
+                "its facts travel all the same, and coarser figures are computed from them",
+            ),
+            Some(_) if !seen.insert(id) => {
+                problems.warning(shared.span(), format!("the KPI \"{id}\" is named twice"), "keep one of the two");
+            }
+            Some(_) => {}
+        }
+    }
+}
