@@ -4,6 +4,7 @@
 //! pure; `modbus`, `mqtt` and `broker` are shells on loopback. Nothing here knows an engine, a figure or a page.
 
 pub mod broker;
+pub mod factories;
 pub mod modbus;
 pub mod mqtt;
 pub mod plant;

@@ -10,9 +10,7 @@ pub mod config;
 mod intake;
 mod link;
 pub mod payload;
-mod subscribe;
+pub mod subscribe;
 #[cfg(test)]
 mod tests;
 mod unacknowledged;
-
-pub use subscribe::{MqttError, Subscriber, run};

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::config::MqttSource;
-use super::{Subscriber, run};
+use super::subscribe::{MqttError, Subscriber, run};
 use crate::model::id::GatewayId;
 use crate::model::number::Number;
 use crate::model::problem::Problems;
@@ -69,7 +69,7 @@ struct Bench {
     committed: watch::Sender<u64>,
     health: Health,
     token: CancellationToken,
-    running: JoinHandle<Result<(), super::MqttError>>,
+    running: JoinHandle<Result<(), MqttError>>,
 }
 
 impl Bench {
