@@ -246,7 +246,8 @@ mod tests {
             Uint64,
         };
         use WordOrder::{Abcd, Badc, Cdab, Dcba};
-        let table: &[(RegisterType, WordOrder, &[u16], Result<Number, NoValue>)] = &[
+        type Worked = (RegisterType, WordOrder, &'static [u16], Result<Number, NoValue>);
+        let table: &[Worked] = &[
             (Uint16, Abcd, &[0x1234], integer(0x1234)),
             (Uint16, Cdab, &[0x1234], integer(0x1234)),
             (Uint16, Badc, &[0x1234], integer(0x3412)),

@@ -12,9 +12,9 @@ use crate::profile::register::Table;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::health::Status;
 
-/// First and longest wait after a request that had no answer. Each costs its whole time-out, in which no other
-/// device of the endpoint is read.
-const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// First and longest wait after a request, or a whole device, gave no answer. Asking costs a whole time-out, in
+/// which no other device of the endpoint is read.
+pub(super) const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// Why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,13 +106,13 @@ impl Pending {
     pub(super) fn wait(&mut self, fault: Fault, now: Instant) {
         self.fault = Some(fault);
         self.not_before = Some(now + self.backoff.delay(fastrand::f64()));
+        self.waits_with_device = false;
     }
 
-    /// Books that the whole device is silent.
-    pub(super) fn wait_with_device(&mut self, fault: &Fault, now: Instant) {
-        if !self.is_waiting(now) {
-            self.wait(fault.clone(), now);
-        }
+    /// Books that the whole device is silent and is not asked before `until`.
+    pub(super) fn wait_with_device(&mut self, fault: &Fault, until: Instant) {
+        self.fault = Some(fault.clone());
+        self.not_before = Some(until);
         self.waits_with_device = true;
     }
 }

@@ -534,7 +534,7 @@ mod tests {
             (r#"table = "register""#, "\"register\"", "is no Modbus table"),
             (r#"type = "real""#, "\"real\"", "is no register type"),
             (r#"order = "BACD""#, "\"BACD\"", "is no word order"),
-            (r#"unit_of = 0, unit = "kwh""#, "\"kwh\"", "unit \"kwh\" is not known"),
+            (r#"sentinel = [], unit = "kwh""#, "\"kwh\"", "unit \"kwh\" is not known"),
             (r#"kind = "total""#, "\"total\"", "kind \"total\" is not known"),
             ("scale = 0.0", "0.0", "makes no value"),
             ("offset = inf", "inf", "makes no value"),
@@ -573,23 +573,15 @@ mod tests {
         format!("[[source]]\nname = \"m\"\n{url}\n{wrong}\n{point}\n")
     }
 
+    /// A point that is right but for `wrong`, which stands in place of the key it sets.
     fn of_point(wrong: &str) -> String {
-        let wrong = wrong.replace("unit_of = 0, ", "");
-        let rest: Vec<&str> = [
-            r#"name = "p""#,
-            if wrong.starts_with("address") { "" } else { "address = 0" },
-            r#"table = "holding""#,
-            r#"type = "uint16""#,
-        ]
-        .into_iter()
-        .filter(|part| {
-            let key = part.split(' ').next().unwrap_or_default();
-            !part.is_empty()
-                && !wrong.starts_with(&format!("{key} ="))
-                && !(wrong.starts_with("address") && key == "table")
-        })
-        .collect();
-        format!("[[source]]\nname = \"m\"\nurl = \"tcp://meter\"\npoint = [{{ {}, {wrong} }}]\n", rest.join(", "))
+        let sets = |key: &str| wrong.starts_with(&format!("{key} ="));
+        let mut keys = vec![wrong];
+        keys.extend((!sets("name")).then_some(r#"name = "p""#));
+        keys.extend((!sets("address")).then_some("address = 0"));
+        keys.extend((!sets("address") && !sets("table")).then_some(r#"table = "holding""#));
+        keys.extend((!sets("type")).then_some(r#"type = "uint16""#));
+        format!("[[source]]\nname = \"m\"\nurl = \"tcp://meter\"\npoint = [{{ {} }}]\n", keys.join(", "))
     }
 
     #[test]

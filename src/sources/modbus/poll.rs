@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::device::{Device, DevicePoint, Endpoint};
 use super::link::{Link, LinkError};
-use super::outcome::{Fault, Pending, Tally, condition};
+use super::outcome::{Fault, Pending, SILENCE, Tally, condition};
 use super::plan::{Answer, Request, split};
 use crate::model::number::Number;
 use crate::model::sample::{Quality, Sample, SampleBatch};
@@ -60,6 +60,8 @@ struct Polled {
     component: String,
     due: Timestamp,
     requests: Vec<Pending>,
+    /// Waits of the whole device while it is silent.
+    silence: Backoff,
 }
 
 /// Nobody receives samples any more.
@@ -234,6 +236,7 @@ impl Polled {
             component: format!("source.{}", device.name),
             requests: device.plan().into_iter().map(Pending::new).collect(),
             due: now,
+            silence: Backoff::new(SILENCE.0, SILENCE.1),
             device,
         }
     }
@@ -257,6 +260,11 @@ impl Polled {
 
     fn answered(&mut self, position: usize) {
         self.requests[position].succeeded();
+        self.resume();
+    }
+
+    fn resume(&mut self) {
+        self.silence.reset();
         self.requests.iter_mut().for_each(Pending::resume);
     }
 
@@ -275,7 +283,7 @@ impl Polled {
             10 | 11 => self.all_silent(&fault),
             _ => {
                 self.requests[position].failed(fault);
-                self.requests.iter_mut().for_each(Pending::resume);
+                self.resume();
             }
         }
         0
@@ -292,9 +300,8 @@ impl Polled {
     }
 
     fn all_silent(&mut self, fault: &Fault) {
-        for pending in &mut self.requests {
-            pending.wait_with_device(fault, Instant::now());
-        }
+        let until = Instant::now() + self.silence.delay(fastrand::f64());
+        self.requests.iter_mut().for_each(|pending| pending.wait_with_device(fault, until));
     }
 
     fn unreachable(&mut self, fault: &Fault) {

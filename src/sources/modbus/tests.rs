@@ -118,6 +118,24 @@ impl Bench {
     }
 }
 
+#[test]
+fn sources_of_one_host_and_port_share_an_endpoint() {
+    let meter = |name: &str, url: &str| {
+        format!("[[source]]\nname = \"{name}\"\nurl = \"{url}\"\nprofile = \"eastron_sdm630\"\n")
+    };
+    let text = meter("a", "tcp://Plc.local") + &meter("b", "tcp://[::1]:1502") + &meter("c", "tcp://plc.local:502/");
+    let (tags, endpoints) = prepare(&text, SocketAddr::from(([127, 0, 0, 1], 0)));
+    let shape: Vec<(String, Vec<&str>)> = endpoints
+        .iter()
+        .map(|e| (e.transport.to_string(), e.devices.iter().map(|d| d.name.as_str()).collect()))
+        .collect();
+    assert_eq!(shape, [("plc.local:502".to_owned(), vec!["a", "c"]), ("[::1]:1502".to_owned(), vec!["b"])]);
+    let device = &endpoints[0].devices[1];
+    assert_eq!(device.limits.words_max, 50, "the profile's own limit");
+    assert!(device.points.iter().all(|point| tags[point.tag.as_usize()].source == SourceIndex(2)));
+    assert_eq!((device.next_delivery(), device.clone().next_delivery()), (1, 2), "numbers outlive a restart");
+}
+
 fn fast() -> Clock {
     Clock::scaled(Timestamp(0), 60.0)
 }
@@ -244,7 +262,7 @@ async fn a_device_that_never_answers_has_no_sample_and_costs_its_neighbour_none(
     let detail = bench.until("source.dead", Status::Degraded).await;
     assert!(detail.contains("no answer within 50ms"), "{detail}");
     // 30 polls of the neighbour take half a second, in which the dead device would be due 30 times.
-    assert!(bench.count("source.dead", "timeouts") <= 6, "{:?}", bench.health.snapshot());
+    assert!(bench.count("source.dead", "timeouts") <= 20, "{:?}", bench.health.snapshot());
     assert_eq!(bench.count("source.dead", "samples"), 0);
     assert_eq!(bench.until("source.alive", Status::Ok).await, "");
     bench.stop().await;
@@ -268,7 +286,7 @@ const ONE: &str = r#"
 [[source]]
 name = "meter"
 url = "tcp://ADDRESS"
-timeout = "200ms"
+timeout = "5s"
 point = [{ name = "a", address = 3, table = "holding", type = "uint16" }]
 "#;
 
@@ -355,7 +373,7 @@ async fn a_full_inbox_skips_polls_and_the_loop_still_stops_at_once() {
 #[tokio::test]
 async fn the_loop_stops_at_once_while_it_waits_for_an_answer() {
     let device = Fake::start(|_| Reply::Silence).await;
-    let text = ONE.replace("200ms", "60s");
+    let text = ONE.replace("5s", "60s");
     let bench = Bench::start(&text, device.address, fast(), 1);
     while device.asked().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
