@@ -14,3 +14,4 @@
 mod fault_proxy;
 mod harness;
 mod harness_works;
+mod modbus;
