@@ -86,14 +86,17 @@ impl Latest {
         }
     }
 
-    /// Returns one sample for each tag name, ascending: of its latest meaning that has any.
+    /// Returns one sample for each tag name, ascending: the newest of all meanings the tag has had.
     pub(super) fn named(&self, connection: &Connection) -> Result<Vec<LatestSample>, StoreError> {
-        let mut statement = connection.prepare("SELECT name, id FROM tags ORDER BY version")?;
+        let mut statement = connection.prepare("SELECT name, id FROM tags")?;
         let mut rows = statement.query([])?;
-        let mut by_name = BTreeMap::new();
+        let mut by_name: BTreeMap<String, StoredSample> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             if let Some(sample) = self.by_tag.get(&row.get(1)?) {
-                by_name.insert(row.get::<_, String>(0)?, *sample);
+                let newest = by_name.entry(row.get(0)?).or_insert(*sample);
+                if newest.measured_at < sample.measured_at {
+                    *newest = *sample;
+                }
             }
         }
         by_name

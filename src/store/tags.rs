@@ -18,7 +18,7 @@ pub(super) struct TagIds {
 }
 
 impl TagIds {
-    /// Finds the row of each tag; a tag that is new, or whose meaning has changed, gets its next version.
+    /// Finds the row of each tag; a tag that is new, or has a meaning that it never had, gets its next version.
     pub(super) fn remember(connection: &Connection, config: i64, tags: &[TagSpec]) -> Result<Self, StoreError> {
         let mut by_index = Vec::with_capacity(tags.len());
         let mut by_id = BTreeMap::new();
@@ -67,21 +67,18 @@ pub(super) fn remember_configuration(connection: &Connection, digest: Digest, te
 fn remember_tag(connection: &Connection, tag: &TagSpec) -> Result<u32, StoreError> {
     // How long a value holds, or who delivers it, doesn't change what a stored value means.
     let meaning = serde_json::json!({ "kind": tag.kind, "unit": tag.unit, "states": tag.states }).to_string();
-    let newest: Option<(u32, u32, String)> = connection
-        .query_row(
-            "SELECT id, version, spec FROM tags WHERE name = ?1 ORDER BY version DESC LIMIT 1",
-            [tag.name.as_str()],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
+    let known: Option<u32> = connection
+        .query_row("SELECT id FROM tags WHERE name = ?1 AND spec = ?2", [tag.name.as_str(), meaning.as_str()], |row| {
+            row.get(0)
+        })
         .optional()?;
-    let version = match newest {
-        Some((id, _, spec)) if spec == meaning => return Ok(id),
-        Some((_, version, _)) => version + 1,
-        None => 1,
-    };
+    if let Some(id) = known {
+        return Ok(id);
+    }
     let id = connection.query_row(
-        "INSERT INTO tags (name, version, spec) VALUES (?1, ?2, ?3) RETURNING id",
-        params![tag.name.as_str(), version, meaning],
+        "INSERT INTO tags (name, version, spec)
+         SELECT ?1, coalesce(max(version), 0) + 1, ?2 FROM tags WHERE name = ?1 RETURNING id",
+        [tag.name.as_str(), meaning.as_str()],
         |row| row.get(0),
     )?;
     Ok(id)

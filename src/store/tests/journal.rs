@@ -1,0 +1,246 @@
+//! The journal across compaction, restart and a change of configuration; cursors; live samples.
+
+use super::super::compact::{CHUNK_SAMPLES, SPAN_COMMITS};
+use super::super::{Commit, Cursors, Reader, Store};
+use super::{CONFIG, batch, commit_one, in_memory, pages, record, sample, stream_name, tag, tags};
+use crate::ledger::page::SignedPage;
+use crate::model::id::Digest;
+use crate::model::number::Number;
+use crate::model::sample::SampleBatch;
+use crate::model::tag::SourceIndex;
+use crate::model::time::Timestamp;
+use crate::model::unit::Unit;
+
+#[test]
+fn a_turn_that_only_carries_samples_writes_only_staging() {
+    let mut store = in_memory();
+    commit_one(&mut store, 0);
+    let rows = |table: &str| -> u32 {
+        store.connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(["commits", "staging"].map(rows), [1, 1]);
+    for table in ["meta", "spans", "chunks", "facts", "records", "pages", "streams", "checkpoint"] {
+        assert_eq!(rows(table), 0, "{table}");
+    }
+}
+
+#[test]
+fn compaction_fills_chunks_and_spans_and_keeps_the_journal() {
+    let mut store = in_memory();
+    let commits = i64::try_from(SPAN_COMMITS).unwrap() + 500;
+    for at in 0..commits {
+        let slow = (at % 60 == 0).then(|| sample(2, at * 1_000 - 7, 1.0));
+        let samples = [Some(sample(1, at * 1_000, 0.1)), slow, Some(sample(0, at * 1_000 + 1, 0.2))];
+        let batches =
+            [batch(1, at * 1_000 + 9, samples.into_iter().flatten().collect()), batch(2, at * 1_000 + 9, vec![])];
+        store.commit(&Commit { now: Timestamp(at * 1_000 + 10), batches: &batches, ..Commit::default() }).unwrap();
+        if at % 777 == 0 {
+            store.compact().unwrap();
+        }
+    }
+    let before = store.journal(1, usize::MAX).unwrap();
+    while store.compact().unwrap().commits > 0 {}
+    assert_eq!(store.journal(1, usize::MAX).unwrap(), before);
+    assert_eq!(before.len(), usize::try_from(commits).unwrap());
+    for (from, limit) in [(1, 1), (3_500, 200), (4_099, 50), (4_200, 5), (9, 0)] {
+        let end = (from - 1 + limit).min(before.len());
+        let slice = before.get(from - 1..end).unwrap_or_default();
+        assert_eq!(store.journal(from as u64, limit).unwrap(), slice, "{limit} from {from}");
+    }
+
+    let mut statement = store.connection.prepare("SELECT tag, samples FROM chunks ORDER BY tag, last_seq").unwrap();
+    let chunks: Vec<(u32, u32)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
+    let full = u32::try_from(CHUNK_SAMPLES).unwrap();
+    assert_eq!(chunks, [(1, full), (1, 500), (2, full), (2, 500), (3, 69)]);
+}
+
+#[test]
+fn compaction_is_due_by_samples_or_by_commits_and_stops_being_due() {
+    let mut store = in_memory();
+    let samples: Vec<_> = (0..1_800 * 3).map(|at| sample(0, at, 0.5)).collect();
+    assert!(!store.is_compaction_due());
+    store.commit(&Commit { batches: &[batch(1, 0, samples)], ..Commit::default() }).unwrap();
+    assert!(store.is_compaction_due());
+    assert_eq!(store.compact().unwrap().samples, 5_400);
+    assert!(!store.is_compaction_due());
+    assert_eq!(store.compact().unwrap().commits, 0);
+    assert_eq!(store.reader().counts().unwrap().samples, 5_400);
+}
+
+#[test]
+fn a_copy_taken_while_the_store_is_open_holds_every_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), &tags(), CONFIG, "").unwrap();
+    for at in 0..100 {
+        commit_one(&mut store, at);
+        if at == 60 {
+            store.compact().unwrap();
+        }
+    }
+    // The files as a power cut would leave them: nothing was closed.
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["parkgate.db", "parkgate.db-wal"] {
+        std::fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let mut after = Store::open(copy.path(), &tags(), CONFIG, "").unwrap();
+    assert_eq!(after.journal(1, usize::MAX).unwrap(), store.journal(1, usize::MAX).unwrap());
+    assert_eq!(commit_one(&mut after, 100), 101);
+}
+
+#[test]
+fn a_restart_gets_the_checkpoint_the_commits_after_it_and_the_heads() {
+    let mut store = in_memory();
+    let shared = pages(None, 1, &[record("site", 0, 1)]);
+    commit_one(&mut store, 0);
+    store.commit(&Commit { pages: &shared, checkpoint: Some(b"old"), ..Commit::default() }).unwrap();
+    store.commit(&Commit { checkpoint: Some(b"state"), ..Commit::default() }).unwrap();
+    commit_one(&mut store, 1_000);
+    store.commit(&Commit { now: Timestamp(2_000), ..Commit::default() }).unwrap();
+    for _ in 0..2 {
+        let resume = store.resume().unwrap();
+        assert_eq!(resume.checkpoint.as_deref(), Some(b"state".as_slice()));
+        assert_eq!(resume.journal.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(resume.heads[&stream_name()], shared.last().unwrap().head());
+        store.compact().unwrap();
+    }
+}
+
+#[test]
+fn a_page_continues_its_stream_or_opens_a_later_epoch() {
+    let mut store = in_memory();
+    let mut commit = |pages: &[SignedPage]| store.commit(&Commit { pages, ..Commit::default() });
+    let first = pages(None, 1, &[record("site", 0, 1)]);
+    commit(&first).unwrap();
+    let head = first.last().map(SignedPage::head);
+    let next = pages(head, 1, &[record("site", 1, 1)]);
+    let other = pages(head, 1, &[record("site", 2, 1)]);
+    commit(&next).unwrap();
+    assert!(commit(&other).is_err(), "the same number over other bytes");
+    let opened = pages(head, 2, &[record("site", 1, 1)]);
+    commit(&opened).unwrap();
+    assert!(commit(&next).is_err(), "an epoch that is over");
+
+    let reader = store.reader();
+    assert_eq!(reader.pages_after(&stream_name(), 1, 0, 9).unwrap(), [first.clone(), next].concat());
+    assert_eq!(reader.pages_after(&stream_name(), 2, 1, 9).unwrap(), opened[1..]);
+    assert_eq!(reader.page(&stream_name(), 1, 2).unwrap().as_ref(), first.get(1));
+    assert_eq!(reader.counts().unwrap().pages, 5);
+}
+
+#[test]
+fn a_tag_with_another_unit_is_another_tag_and_others_keep_their_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), &tags(), CONFIG, "").unwrap();
+    let samples = vec![sample(0, 1, 0.5), sample(1, 1, 0.6), sample(2, 1, 0.7)];
+    store.commit(&Commit { batches: &[batch(4, 2, samples)], ..Commit::default() }).unwrap();
+    drop(store);
+
+    let moved = tag("meter.power", Unit::Kilowatt);
+    let changed = [
+        tag("aaa.first", Unit::One),
+        tag("meter.energy", Unit::Megawatt),
+        crate::model::tag::TagSpec { source: SourceIndex(3), hold_ms: 9, ..moved },
+    ];
+    let mut store = Store::open(dir.path(), &changed, Digest([2; 32]), "").unwrap();
+    for _ in 0..2 {
+        let entry = store.journal(1, 1).unwrap().remove(0);
+        let kept = SampleBatch { source: SourceIndex(3), ..batch(4, 2, vec![sample(2, 1, 0.6)]) };
+        assert_eq!((entry.config, entry.batches, entry.unmapped), (CONFIG, vec![kept], 2));
+        store.compact().unwrap();
+    }
+    drop(store);
+    let entry = Store::open(dir.path(), &tags(), CONFIG, "").unwrap().journal(1, 1).unwrap().remove(0);
+    assert_eq!((entry.batches[0].samples.len(), entry.unmapped), (3, 0), "nothing was lost");
+}
+
+#[test]
+fn live_samples_are_the_newest_by_event_time_across_compaction() {
+    let mut store = in_memory();
+    let reader = store.reader();
+    let commit = |store: &mut Store, samples| {
+        store.commit(&Commit { batches: &[batch(1, 0, samples)], ..Commit::default() }).unwrap();
+    };
+    let shown = |reader: &Reader| -> Vec<(String, i64, Option<Number>)> {
+        reader
+            .latest_samples()
+            .unwrap()
+            .into_iter()
+            .map(|latest| (latest.tag.to_string(), latest.measured_at.0, latest.value))
+            .collect()
+    };
+    assert_eq!(shown(&reader), []);
+    commit(&mut store, vec![sample(0, 10, 0.1), sample(1, 5, 0.5)]);
+    commit(&mut store, vec![sample(0, 8, 0.2)]);
+    let expected =
+        [("meter.energy".to_owned(), 10, Number::finite(0.1)), ("meter.power".to_owned(), 5, Number::finite(0.5))];
+    assert_eq!(shown(&reader), expected);
+    store.compact().unwrap();
+    assert_eq!(shown(&reader), expected);
+    assert_eq!(shown(&store.reader()), expected, "a reader that starts after the compaction");
+    commit(&mut store, vec![sample(1, 6, 0.6)]);
+    store.compact().unwrap();
+    commit(&mut store, vec![sample(0, 11, 0.7)]);
+    let expected =
+        [("meter.energy".to_owned(), 11, Number::finite(0.7)), ("meter.power".to_owned(), 6, Number::finite(0.6))];
+    assert_eq!(shown(&reader), expected);
+    assert_eq!(shown(&store.reader()), expected);
+}
+
+#[test]
+fn a_cursor_moves_both_ways_and_a_refusal_is_kept_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &tags(), CONFIG, "").unwrap();
+    let cursors = Cursors::open(dir.path()).unwrap();
+    assert_eq!(cursors.get("hepza").unwrap(), 0);
+    for position in [7, 3, u64::from(u32::MAX) + 1] {
+        cursors.set("hepza", position).unwrap();
+        assert_eq!(cursors.get("hepza").unwrap(), position);
+    }
+    for reason in ["bad tag", "again"] {
+        cursors.undeliverable("influx", 4, "record 4", reason, Timestamp(1)).unwrap();
+    }
+    let reader = store.reader();
+    assert_eq!(reader.cursor("hepza").unwrap(), u64::from(u32::MAX) + 1);
+    let refused = reader.undeliverable("influx", 9).unwrap();
+    assert_eq!((refused.len(), refused[0].reason.as_str()), (1, "bad tag"));
+    assert_eq!(reader.undeliverable_counts().unwrap().into_iter().collect::<Vec<_>>(), [("influx".to_owned(), 1)]);
+}
+
+#[test]
+fn more_readers_than_connections_wait_for_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), &tags(), CONFIG, "").unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            let reader = reader.clone();
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    reader.latest_samples().unwrap();
+                    reader.counts().unwrap();
+                }
+            });
+        }
+        for at in 0..50 {
+            commit_one(&mut store, at);
+        }
+    });
+    assert_eq!(reader.counts().unwrap().samples, 50);
+}
+
+#[test]
+fn the_lineage_of_a_shared_record_is_found_by_its_digest() {
+    let mut store = in_memory();
+    let records = [record("site", 0, 1), record("site", 0, 2), record("line-1", 0, 1)];
+    store.commit(&Commit { records: &records, ..Commit::default() }).unwrap();
+    let reader = store.reader();
+    assert_eq!(reader.records_of_inputs(Digest([2; 32])).unwrap(), records[1..2]);
+    let window = records[0].window;
+    assert_eq!(store.revised(&records[0].asset, records[0].grain, window).unwrap(), Some(2));
+    assert_eq!(store.revised(&super::asset("press-1"), records[0].grain, window).unwrap(), None);
+    assert_eq!(reader.record(&records[0].asset, records[0].grain, window.start).unwrap().as_ref(), records.get(1));
+    assert_eq!(reader.records(&records[0].asset, records[0].grain, window.start, window.end).unwrap(), records[1..2]);
+    let numbered = reader.records_after(1, 1).unwrap();
+    assert_eq!(numbered, [(2, records[1].clone())]);
+}
