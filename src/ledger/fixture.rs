@@ -11,19 +11,19 @@ use crate::model::time::{Grain, Timestamp, Window};
 use crate::model::unit::ProductUnit;
 
 /// Midnight of 5 October 2026 in Vietnam.
-pub(super) const DAY: Timestamp = Timestamp(1_791_133_200_000);
+pub(crate) const DAY: Timestamp = Timestamp(1_791_133_200_000);
 /// Length of a day. **Unit**: ms.
-pub(super) const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// The private key of RFC 8037 appendix A.1.
-pub(super) fn key() -> GatewayKey {
+pub(crate) fn key() -> GatewayKey {
     GatewayKey::from_seed([
         0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49,
         0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
     ])
 }
 
-pub(super) fn policy() -> SharePolicy {
+pub(crate) fn policy() -> SharePolicy {
     SharePolicy {
         kpis: vec![KpiId::of("carbon_intensity"), KpiId::of("electricity")],
         level: Level::Site,
@@ -32,7 +32,7 @@ pub(super) fn policy() -> SharePolicy {
 }
 
 /// Electricity reveals two measures, carbon intensity one more, everything else the production time.
-pub(super) fn measures_of(kpi: &KpiId) -> &'static [Measure] {
+pub(crate) fn measures_of(kpi: &KpiId) -> &'static [Measure] {
     match kpi.as_str() {
         "electricity" => &[Measure::Electricity, Measure::ElectricitySubstituted],
         "carbon_intensity" => &[Measure::Electricity, Measure::ProducedQuantity],
@@ -40,13 +40,13 @@ pub(super) fn measures_of(kpi: &KpiId) -> &'static [Measure] {
     }
 }
 
-pub(super) fn stream() -> Stream {
+pub(crate) fn stream() -> Stream {
     let gateway = GatewayId::new("tt-0042").unwrap();
     Stream::open(gateway, StreamName::new("hepza").unwrap(), 1, policy(), None, measures_of)
 }
 
 /// The day's record of the site: three KPIs, of which the policy shares two.
-pub(super) fn record(day: i64, revision: u32) -> WindowRecord {
+pub(crate) fn record(day: i64, revision: u32) -> WindowRecord {
     let value = |kpi, value, reason, flags| KpiValue {
         kpi: KpiId::of(kpi),
         method: 1,
@@ -85,7 +85,7 @@ pub(super) fn record(day: i64, revision: u32) -> WindowRecord {
 }
 
 /// Policy page, two days, a third day: pages 1 to 3.
-pub(super) fn ledger() -> Vec<SignedPage> {
+pub(crate) fn ledger() -> Vec<SignedPage> {
     let mut stream = stream();
     let config = Digest([0x11; 32]);
     let mut pages = stream.cut(DAY + 2 * DAY_MS, config, &[record(1, 1), record(0, 1)], &key());

@@ -20,4 +20,4 @@ pub mod stream;
 pub mod verify;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;

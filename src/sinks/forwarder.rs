@@ -1,34 +1,172 @@
-//! What every destination shares: the cursor, the back-off, the health, and the checks of its address.
+//! What every destination shares: its place in the store, its back-off, its health, its waiting.
+//!
+//! A destination's loop asks the store for what comes after its cursor, sends it, and moves the cursor by the answer.
+//! Nothing is dropped: what isn't accepted is sent again after a pause, or kept as undeliverable with the reason.
 
-use toml::Spanned;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::model::id::StreamName;
-use crate::model::problem::Problems;
-use crate::model::time::Period;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-/// Longest wait for one answer where configuration says nothing. **Unit**: ms.
-pub const TIMEOUT_MS: i64 = 30_000;
+use super::http::Failure;
+use crate::runtime::backoff::Backoff;
+use crate::runtime::clock::Clock;
+use crate::runtime::health::{Health, Status};
+use crate::store::{Cursors, Reader, StoreError};
 
-/// Refuses an address that is no http or https URL.
-pub(super) fn check_url(sink: &StreamName, url: &Spanned<String>, problems: &mut Problems) {
-    let valid = reqwest::Url::parse(url.get_ref())
-        .is_ok_and(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host());
-    if !valid {
-        problems.error(
-            url.span(),
-            format!("sink \"{sink}\": \"{}\" is not an http or https URL", url.get_ref()),
-            "write it like https://hub.example.gov.vn",
-        );
+/// First pause after a failure; it doubles up to [`PAUSE_MAX`].
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// Longest pause: how late an outage's end is noticed.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// The cursors of all sinks, on their one connection.
+pub type SharedCursors = Arc<Mutex<Cursors>>;
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// It does.
+    Continue,
+    /// The role stops.
+    Stop,
+}
+
+/// One destination's hold on the store and the runtime.
+pub(super) struct Forwarder {
+    /// The sink's name: the key of its cursor.
+    pub(super) name: String,
+    /// Its name on the health board.
+    pub(super) component: String,
+    pub(super) clock: Clock,
+    pub(super) health: Health,
+    pub(super) backoff: Backoff,
+    reader: Reader,
+    cursors: SharedCursors,
+    wake: watch::Receiver<u64>,
+    token: CancellationToken,
+}
+
+impl Forwarder {
+    /// `wake` changes after each commit; `token` ends the loop.
+    pub(super) fn new(
+        name: &str,
+        (reader, cursors): (Reader, SharedCursors),
+        wake: watch::Receiver<u64>,
+        (clock, health): (Clock, Health),
+        token: CancellationToken,
+    ) -> Self {
+        let backoff = Backoff::new(PAUSE_FIRST, PAUSE_MAX);
+        Self {
+            name: name.to_owned(),
+            component: format!("sink.{name}"),
+            clock,
+            health,
+            backoff,
+            reader,
+            cursors,
+            wake,
+            token,
+        }
+    }
+
+    /// Reads from the store, off the runtime's threads.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let reader = self.reader.clone();
+        outcome(tokio::task::spawn_blocking(move || read(&reader)).await)
+    }
+
+    /// Reads or writes the cursors, off the runtime's threads.
+    pub(super) async fn cursors<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Cursors) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let cursors = Arc::clone(&self.cursors);
+        // A connection stays usable whatever a panicking holder did: each call is one statement.
+        outcome(tokio::task::spawn_blocking(move || act(&cursors.lock().unwrap_or_else(PoisonError::into_inner))).await)
+    }
+
+    /// Keeps what the destination refused for good, and counts it.
+    pub(super) async fn keep_undeliverable(&self, position: u64, what: String, reason: String) -> Result<(), Failure> {
+        let (sink, now) = (self.name.clone(), self.clock.now());
+        tracing::warn!(sink = self.name, "{}: {what} is undeliverable: {reason}", self.component);
+        self.cursors(move |cursors| cursors.undeliverable(&sink, position, &what, &reason, now)).await?;
+        self.health.count(&self.component, "undeliverable", 1);
+        Ok(())
+    }
+
+    /// Says that the last exchange went well.
+    pub(super) fn is_well(&self) {
+        if self.health.set(&self.component, Status::Ok, "", self.clock.now()) {
+            tracing::info!(sink = self.name, "{} delivers again", self.component);
+        }
+    }
+
+    /// Waits for the next commit. What was committed since the last look ends the wait at once.
+    pub(super) async fn wait_for_commit(&mut self) -> Flow {
+        tokio::select! {
+            () = self.token.cancelled() => Flow::Stop,
+            changed = self.wake.changed() => match changed {
+                Ok(()) => Flow::Continue,
+                // The pipeline has ended; the role ends this task in its turn.
+                Err(_) => self.wait_for_stop().await,
+            },
+        }
+    }
+
+    /// Shows a failure and waits: the back-off's next delay, or longer where the receiver asks for it.
+    pub(super) async fn pause(&mut self, failure: &Failure) -> Flow {
+        let delay = self.backoff.delay(fastrand::f64()).max(failure.after.unwrap_or_default());
+        let changed = self.health.set(&self.component, Status::Degraded, &failure.reason, self.clock.now());
+        self.health.count(&self.component, "failed_attempts", 1);
+        if changed {
+            tracing::warn!(sink = self.name, "{}: {}; retrying in {delay:.1?}", self.component, failure.reason);
+        }
+        self.wait(delay).await
+    }
+
+    /// Shows that a person is needed.
+    pub(super) fn fail(&self, reason: &str) {
+        if self.health.set(&self.component, Status::Failed, reason, self.clock.now()) {
+            tracing::error!(sink = self.name, "{}: {reason}", self.component);
+        }
+    }
+
+    /// Waits a real span of time.
+    pub(super) async fn wait(&self, delay: Duration) -> Flow {
+        tokio::select! {
+            () = self.token.cancelled() => Flow::Stop,
+            () = tokio::time::sleep(delay) => Flow::Continue,
+        }
+    }
+
+    /// Waits until the role stops.
+    pub(super) async fn wait_for_stop(&self) -> Flow {
+        self.token.cancelled().await;
+        Flow::Stop
+    }
+
+    /// Says whether the role stops; a send in between is not begun.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Runs an exchange unless the role stops meanwhile. A half-sent page is sent again after the restart.
+    pub(super) async fn until_stop<T>(&self, exchange: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            () = self.token.cancelled() => None,
+            done = exchange => Some(done),
+        }
     }
 }
 
-/// Refuses a timeout outside 100 ms to 10 min.
-pub(super) fn check_timeout(sink: &StreamName, timeout: Option<&Spanned<Period>>, problems: &mut Problems) {
-    if let Some(timeout) = timeout.filter(|timeout| !(100..=600_000).contains(&timeout.get_ref().as_ms())) {
-        problems.error(
-            timeout.span(),
-            format!("sink \"{sink}\": timeout of {} ms", timeout.get_ref().as_ms()),
-            "choose 100ms to 10min",
-        );
+fn outcome<T>(joined: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Result<T, Failure> {
+    match joined {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Failure::new(format!("store: {error}"))),
+        Err(panic) => Err(Failure::new(format!("store: {panic}"))),
     }
 }

@@ -7,5 +7,6 @@
 //! back-off and the health they share. A sink never touches a source, and nothing here delays the pipeline.
 
 pub mod forwarder;
+pub mod http;
 pub mod influxdb;
 pub mod platform;

@@ -7,7 +7,7 @@ use crate::model::id::StreamName;
 use crate::model::problem::Problems;
 use crate::model::time::Period;
 use crate::runtime::secret::Secret;
-use crate::sinks::forwarder::{check_timeout, check_url};
+use crate::sinks::http::{check_timeout, check_url};
 
 /// An InfluxDB 2, or what takes its write API.
 #[derive(Debug, Clone, Deserialize)]

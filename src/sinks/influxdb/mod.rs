@@ -1,3 +1,179 @@
 //! Records as points to InfluxDB 2, or what takes its write API.
+//!
+//! In: the record log, complete and in order. Out: batches of lines. A batch the server refuses is halved until the
+//! refused record stands alone; that one is kept as undeliverable with the server's words, the rest goes on. Writing
+//! a batch twice does no harm: its points replace themselves.
 
 pub mod config;
+pub mod encode;
+#[cfg(test)]
+mod tests;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::config::InfluxSink;
+use super::forwarder::{Flow, Forwarder, SharedCursors};
+use super::http::{self, Answer, ClientError, Failure};
+use crate::model::id::StreamName;
+use crate::model::record::WindowRecord;
+use crate::runtime::clock::Clock;
+use crate::runtime::health::Health;
+use crate::runtime::secret::SecretError;
+use crate::store::Reader;
+
+/// Records of one batch, at most: some 2,000 lines, below 1 MiB.
+const BATCH_RECORDS_MAX: usize = 200;
+
+/// Why the sink can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum InfluxError {
+    /// The token can't be had.
+    #[error("sink \"{0}\": {1}")]
+    Token(StreamName, SecretError),
+    /// There is no client.
+    #[error("sink \"{0}\": {1}")]
+    Client(StreamName, ClientError),
+}
+
+/// Forwards the record log until `token` is cancelled.
+///
+/// # Errors
+/// [`InfluxError`], shown in health too; the role starts the task again later.
+pub async fn run(
+    config: InfluxSink,
+    reader: Reader,
+    cursors: SharedCursors,
+    wake: watch::Receiver<u64>,
+    clock: Clock,
+    health: Health,
+    token: CancellationToken,
+) -> Result<(), InfluxError> {
+    let name = config.name.get_ref().clone();
+    let forwarder = Forwarder::new(name.as_str(), (reader, cursors), wake, (clock, health), token);
+    match destination(&config) {
+        Ok(destination) => {
+            Influx { forwarder, destination, batch: BATCH_RECORDS_MAX }.forward().await;
+            Ok(())
+        }
+        Err(error) => {
+            forwarder.fail(&error.to_string());
+            Err(error)
+        }
+    }
+}
+
+/// Where the lines go.
+struct Destination {
+    client: reqwest::Client,
+    url: String,
+    org: String,
+    bucket: String,
+    token: Option<SecretString>,
+}
+
+fn destination(config: &InfluxSink) -> Result<Destination, InfluxError> {
+    let name = || config.name.get_ref().clone();
+    let token = config.token.as_ref().map(|secret| secret.resolve()).transpose();
+    let timeout = config.timeout.as_ref().map(|timeout| *timeout.get_ref());
+    Ok(Destination {
+        token: token.map_err(|error| InfluxError::Token(name(), error))?,
+        client: http::client(timeout, None).map_err(|error| InfluxError::Client(name(), error))?,
+        url: format!("{}/api/v2/write", config.url.get_ref().trim_end_matches('/')),
+        org: config.org.get_ref().clone(),
+        bucket: config.bucket.get_ref().clone(),
+    })
+}
+
+impl Destination {
+    async fn write(&self, lines: Vec<u8>) -> Result<Answer, Failure> {
+        let mut request = self
+            .client
+            .post(&self.url)
+            .query(&[("org", self.org.as_str()), ("bucket", &self.bucket), ("precision", "ms")])
+            .header(reqwest::header::CONTENT_TYPE, "text/plain; charset=utf-8")
+            .body(lines);
+        if let Some(token) = &self.token {
+            // The token never stands in an error: reqwest marks it sensitive only where it is told so.
+            let mut value = reqwest::header::HeaderValue::from_str(&format!("Token {}", token.expose_secret()))
+                .map_err(|_| Failure::new("the token holds a character no header can carry"))?;
+            value.set_sensitive(true);
+            request = request.header(reqwest::header::AUTHORIZATION, value);
+        }
+        http::send(request).await
+    }
+}
+
+/// The log on its way to one server.
+struct Influx {
+    forwarder: Forwarder,
+    destination: Destination,
+    /// Records of the next batch: halved by a refusal, doubled by an acceptance.
+    batch: usize,
+}
+
+impl Influx {
+    async fn forward(mut self) {
+        while !self.forwarder.is_stopping() {
+            let flow = match self.forward_batch().await {
+                Ok(flow) => flow,
+                Err(failure) => self.forwarder.pause(&failure).await,
+            };
+            if flow == Flow::Stop {
+                return;
+            }
+        }
+    }
+
+    /// Sends the batch after the cursor, or waits for a commit.
+    async fn forward_batch(&mut self) -> Result<Flow, Failure> {
+        let (name, batch) = (self.forwarder.name.clone(), self.batch);
+        let cursor = self.forwarder.cursors(move |cursors| cursors.get(&name)).await?;
+        let records = self.forwarder.read(move |reader| reader.records_after(cursor, batch)).await?;
+        let Some((last, _)) = records.last() else {
+            self.forwarder.is_well();
+            return Ok(self.forwarder.wait_for_commit().await);
+        };
+        let last = *last;
+        let lines: Vec<u8> = records.iter().flat_map(|(_, record)| encode::lines(record)).collect();
+        let answer = if lines.is_empty() {
+            // Records without KPIs leave nothing to write.
+            None
+        } else {
+            let Some(answer) = self.forwarder.until_stop(self.destination.write(lines)).await else {
+                return Ok(Flow::Stop);
+            };
+            Some(answer?)
+        };
+        match answer {
+            None => self.move_on(last, 0).await?,
+            Some(answer) if answer.status == 204 => self.move_on(last, records.len()).await?,
+            Some(answer) if matches!(answer.status, 400 | 413 | 422) => self.refused(&records, &answer).await?,
+            Some(answer) => return Err(answer.failure()),
+        }
+        Ok(Flow::Continue)
+    }
+
+    async fn move_on(&mut self, to: u64, delivered: usize) -> Result<(), Failure> {
+        let name = self.forwarder.name.clone();
+        self.forwarder.cursors(move |cursors| cursors.set(&name, to)).await?;
+        self.batch = (self.batch * 2).min(BATCH_RECORDS_MAX);
+        self.forwarder.health.count(&self.forwarder.component, "delivered_records", delivered as u64);
+        self.forwarder.health.gauge(&self.forwarder.component, "delivered_through", to);
+        self.forwarder.backoff.reset();
+        self.forwarder.is_well();
+        Ok(())
+    }
+
+    /// Halves the batch, or keeps the one record the server won't take and goes on after it.
+    async fn refused(&mut self, records: &[(u64, WindowRecord)], answer: &Answer) -> Result<(), Failure> {
+        let [(log_seq, record)] = records else {
+            self.batch = records.len() / 2;
+            return Ok(());
+        };
+        let reason = answer.failure().reason;
+        self.forwarder.keep_undeliverable(*log_seq, encode::name(record), reason).await?;
+        self.move_on(*log_seq, 0).await
+    }
+}

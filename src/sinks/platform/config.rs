@@ -11,7 +11,7 @@ use crate::model::record::{KpiId, Level};
 use crate::model::share::SharePolicy;
 use crate::model::time::{Grain, Period};
 use crate::runtime::secret::Secret;
-use crate::sinks::forwarder::{check_timeout, check_url};
+use crate::sinks::http::{check_timeout, check_url};
 
 /// An authority's platform.
 #[derive(Debug, Clone, Deserialize)]
