@@ -15,3 +15,4 @@ mod fault_proxy;
 mod harness;
 mod harness_works;
 mod modbus;
+mod mqtt;
