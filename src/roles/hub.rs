@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Api, Backend};
+use super::load;
+use crate::api::{Api, Backend};
 use crate::config;
 use crate::engine::calendar::Calendar;
 use crate::hub::Hub;
@@ -20,7 +20,7 @@ use crate::reference::Reference;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
 use crate::runtime::log;
-use crate::runtime::tasks::{Policy, Stage, Tasks};
+use crate::runtime::tasks::Tasks;
 
 /// How long answers under way may take once the hub is asked to stop.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -31,6 +31,9 @@ pub struct Args {
     /// The configuration.
     #[arg(short, long, default_value = "hub.toml")]
     config: PathBuf,
+    /// Log as JSON lines.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the role until it is asked to stop.
@@ -38,38 +41,15 @@ pub struct Args {
 /// # Errors
 /// What stopped it. A refused configuration is shown and ends with exit code 2.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let path = args.config.display().to_string();
-    let text = std::fs::read_to_string(&args.config).with_context(|| format!("configuration {path} can't be read"))?;
-    let (hub, problems) = config::load_hub(&path, &text);
-    if !problems.0.is_empty() {
-        let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        write!(std::io::stderr(), "{}", config::render(&problems, &path, &text, color))?;
-    }
-    let Some(hub) = hub.filter(|_| !problems.has_errors()) else { return Ok(ExitCode::from(2)) };
-    log::start(false);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(hub))
-}
-
-async fn serve(hub: config::Hub) -> anyhow::Result<ExitCode> {
-    let running = start(hub, Clock::system()).await?;
-    writeln!(std::io::stdout(), "parkgate hub at http://{}", running.address())?;
-    let stopped_by_itself = tokio::select! {
-        signal = stop_signal() => signal.map(|()| false)?,
-        () = running.stopped() => true,
-    };
-    tracing::info!("stopping");
-    let late = running.shutdown(SHUTDOWN).await;
-    Ok(if stopped_by_itself || !late.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// Waits until the operating system or the terminal asks to stop.
-async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        signal = tokio::signal::ctrl_c() => signal,
-        _ = terminate.recv() => Ok(()),
-    }
+    let Some(hub) = load::hub(&args.config)? else { return Ok(load::refused()) };
+    log::start(args.json);
+    super::block_on(async {
+        let running = start(hub, Clock::system()).await?;
+        writeln!(std::io::stdout(), "parkgate hub at http://{}", running.address())?;
+        let stopped_by_itself = super::until_stopped(&running.stopped()).await;
+        let late = running.shutdown(SHUTDOWN).await;
+        Ok(if stopped_by_itself || !late.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    })
 }
 
 /// A hub that serves.
@@ -91,17 +71,9 @@ pub async fn start(config: config::Hub, clock: Clock) -> anyhow::Result<RunningH
         let (clock, health, config) = (clock.clone(), health.clone(), config.clone());
         tokio::task::spawn_blocking(move || open(&config, clock, health)).await??
     };
-    let listen = *config.http.listen.get_ref();
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
-    let address = listener.local_addr()?;
-    let listener = listener.into_std()?;
     let api = Api::new(Backend::Hub(hub.clone()), health, clock, token);
-    let routes = api::guarded(api::router(&api), &api);
     let mut tasks = Tasks::default();
-    tasks.supervise("http", Stage::Http, Policy::Stop, move |token: CancellationToken| {
-        let (listener, routes) = (listener.try_clone(), routes.clone());
-        async move { Ok(api::serve::serve(TcpListener::from_std(listener?)?, routes, token).await?) }
-    });
+    let address = super::start_http(&api, *config.http.listen.get_ref(), &mut tasks).await?;
     tracing::info!(%address, "hub \"{}\" serves at http://{address}", hub.name());
     Ok(RunningHub { address, hub, tasks })
 }
@@ -136,9 +108,9 @@ impl RunningHub {
         self.hub.health()
     }
 
-    /// Waits until the hub can't go on by itself.
-    pub async fn stopped(&self) {
-        self.tasks.stopped().cancelled().await;
+    /// Returns the token that is cancelled when the hub can't go on.
+    pub fn stopped(&self) -> CancellationToken {
+        self.tasks.stopped()
     }
 
     /// Stops serving; answers under way may take `deadline`. Returns the tasks that were late.

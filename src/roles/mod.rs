@@ -7,7 +7,52 @@ pub mod check;
 pub mod demo;
 pub mod hub;
 pub mod key;
+mod load;
 pub mod read;
 pub mod replay;
 pub mod run;
 pub mod verify;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Api};
+use crate::runtime::tasks::{Policy, Stage, Tasks};
+
+/// Runs a role on a multi-threaded runtime.
+fn block_on<T>(role: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(role)
+}
+
+/// Waits for SIGINT, SIGTERM or a role that can't go on; says whether it was the latter.
+async fn until_stopped(stopped: &CancellationToken) -> bool {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => false,
+        _ = terminated => false,
+        () = stopped.cancelled() => true,
+    }
+}
+
+/// Serves API and pages on `listen`, and returns the address that was bound.
+async fn start_http(api: &Arc<Api>, listen: SocketAddr, tasks: &mut Tasks) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
+    let address = listener.local_addr()?;
+    let listener = listener.into_std()?;
+    let routes = api::guarded(api::router(api), api);
+    tasks.supervise("http", Stage::Http, Policy::Restart, move |token| {
+        let (listener, routes) = (listener.try_clone(), routes.clone());
+        async move { Ok(api::serve::serve(TcpListener::from_std(listener?)?, routes, token).await?) }
+    });
+    Ok(address)
+}

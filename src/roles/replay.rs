@@ -1,13 +1,259 @@
-//! `parkgate replay`.
+//! `parkgate replay`: recorded samples, or the journal a box kept, through the same engine; records as JSON lines.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::load;
+use crate::engine::kpi;
+use crate::engine::plant::Plant;
+use crate::ledger::key::GatewayKey;
+use crate::model::fact::Facts;
+use crate::model::id::{AssetId, Digest, SiteId};
+use crate::model::record::{ClockState, FactorRef, Flag, Level, Reason, WindowRecord};
+use crate::model::sample::{Quality, Sample, SampleBatch, read_text};
+use crate::model::tag::{SourceIndex, TagIndex};
+use crate::model::time::{Grain, Timestamp};
+use crate::model::unit::ProductUnit;
+use crate::pipeline::Pipeline;
+use crate::store::{Reader, Store};
+
+/// Samples handed to the engine at once: bounds memory beside the recording itself.
+const BATCH_SAMPLES: usize = 10_000;
+
+/// Commits read from a journal at once.
+const JOURNAL_COMMITS: usize = 1_000;
+
+/// Rejected lines that are shown one by one; the rest is counted.
+const REJECTED_SHOWN: usize = 20;
 
 /// Arguments of `parkgate replay`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Recorded samples: CSV with the header `time,tag,value` and optionally `quality`. `time` is RFC 3339, or a civil
+    /// time of the site without offset.
+    #[arg(required_unless_present = "journal", conflicts_with = "journal")]
+    samples: Option<PathBuf>,
+    /// Instead of a recording: the data directory of a stopped box, whose journal is replayed.
+    #[arg(long, value_name = "DATA_DIR")]
+    journal: Option<PathBuf>,
+    /// The configuration.
+    #[arg(short, long, default_value = "gateway.toml")]
+    config: PathBuf,
+}
 
-/// Runs the role.
+/// Replays and prints records sorted by window start, grain, asset, KPI and revision.
 ///
 /// # Errors
-/// What stopped it.
-pub fn run(_args: &Args) -> anyhow::Result<std::process::ExitCode> {
-    anyhow::bail!("not wired")
+/// What stopped it. Lines that can't be read don't stop it: they are reported, and the exit code is 1.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let Some(gateway) = load::gateway(&args.config)? else { return Ok(load::refused()) };
+    let plant = Arc::new(gateway.plant());
+    let store = Store::open_in_memory(&plant.tags, plant.config, &gateway.text)?;
+    let reader = store.reader();
+    // No stream is open, so nothing is signed with it.
+    let key = GatewayKey::from_seed([0; 32]);
+    let id = gateway.gateway.id.get_ref().clone();
+    let mut pipeline = Pipeline::open(Arc::clone(&plant), ClockState::Unknown, id, Vec::new(), key, store)?;
+    let rejected = match (&args.journal, &args.samples) {
+        (Some(directory), _) => replay_journal(directory, &plant, &gateway.text, &mut pipeline)?,
+        (None, Some(samples)) => replay_recording(samples, &plant, &mut pipeline)?,
+        (None, None) => anyhow::bail!("name a recording or --journal"),
+    };
+    print_records(&reader)?;
+    Ok(if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pipeline) -> anyhow::Result<u64> {
+    let journal = Store::open(directory, &plant.tags, plant.config, text)
+        .with_context(|| format!("the journal in {}", directory.display()))?;
+    let mut from_seq = 1;
+    let mut unmapped = 0;
+    loop {
+        let entries = journal.journal(from_seq, JOURNAL_COMMITS)?;
+        let Some(last) = entries.last() else { break };
+        from_seq = last.seq + 1;
+        for entry in &entries {
+            unmapped += entry.unmapped;
+            pipeline.replay(&entry.batches, entry.now)?;
+        }
+    }
+    if unmapped > 0 {
+        writeln!(std::io::stderr(), "{unmapped} samples belong to tags that this configuration doesn't have")?;
+    }
+    Ok(unmapped)
+}
+
+fn replay_recording(path: &Path, plant: &Plant, pipeline: &mut Pipeline) -> anyhow::Result<u64> {
+    let (mut samples, rejected) = read_recording(path, plant)?;
+    // A recording may hold one tag after the other; the engine takes them as time went by.
+    samples.sort_by_key(|sample| sample.measured_at);
+    let mut now = Timestamp::default();
+    for chunk in samples.chunks(BATCH_SAMPLES) {
+        now = chunk.last().map_or(now, |sample| sample.measured_at);
+        let batch = SampleBatch { source: SourceIndex(0), delivery: 0, received_at: now, samples: chunk.to_vec() };
+        pipeline.replay(&[batch], now)?;
+    }
+    pipeline.finish(now)?;
+    Ok(rejected)
+}
+
+/// One line of a recording.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    time: String,
+    tag: String,
+    value: String,
+    #[serde(default)]
+    quality: Option<String>,
+}
+
+/// Returns the samples and the number of lines that can't be read; these are reported on standard error.
+fn read_recording(path: &Path, plant: &Plant) -> anyhow::Result<(Vec<Sample>, u64)> {
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .with_context(|| format!("recording {}", path.display()))?;
+    let mut samples = Vec::new();
+    let mut rejected = 0;
+    for line in reader.deserialize::<Line>() {
+        let place = |error: &csv::Error| error.position().map_or(0, csv::Position::line);
+        let outcome = match line {
+            Ok(line) => sample(&line, plant),
+            // A header without the columns makes every line unreadable.
+            Err(error) if samples.is_empty() && rejected == 0 && place(&error) <= 2 => {
+                return Err(error).with_context(|| format!("recording {}", path.display()));
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match outcome {
+            Ok(sample) => samples.push(sample),
+            Err(reason) => {
+                rejected += 1;
+                if rejected <= REJECTED_SHOWN as u64 {
+                    writeln!(std::io::stderr(), "{}: line left out: {reason}", path.display())?;
+                }
+            }
+        }
+    }
+    if rejected > 0 {
+        writeln!(std::io::stderr(), "{}: {rejected} lines left out", path.display())?;
+    }
+    Ok((samples, rejected))
+}
+
+fn sample(line: &Line, plant: &Plant) -> Result<Sample, String> {
+    let position = plant
+        .tags
+        .binary_search_by(|tag| tag.name.as_str().cmp(&line.tag))
+        .map_err(|_| format!("tag \"{}\" is not in the configuration", line.tag))?;
+    let measured_at = instant(&line.time, plant.calendar.zone())?;
+    let (value, read) = read_text(&plant.tags[position], &line.value);
+    let declared = match line.quality.as_deref().filter(|name| !name.is_empty()) {
+        None => Quality::Good,
+        Some(name) => Quality::from_name(name).ok_or_else(|| format!("\"{name}\" is not a quality"))?,
+    };
+    let tag = TagIndex(u32::try_from(position).map_err(|error| error.to_string())?);
+    Ok(Sample { tag, measured_at, value, quality: declared.max(read) })
+}
+
+/// Reads RFC 3339, or a civil time of the site.
+fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
+    if let Ok(instant) = text.parse() {
+        return Ok(instant);
+    }
+    let civil = text.parse::<jiff::civil::DateTime>().map_err(|_| format!("\"{text}\" is not an instant"))?;
+    let instant = zone.to_timestamp(civil).map_err(|error| format!("\"{text}\": {error}"))?;
+    Ok(Timestamp(instant.as_millisecond()))
+}
+
+/// One KPI of one window: what a line of output holds.
+#[derive(Serialize)]
+struct Printed<'r> {
+    start: Timestamp,
+    end: Timestamp,
+    grain: Grain,
+    site: &'r SiteId,
+    asset: &'r AssetId,
+    level: Level,
+    kpi: &'r str,
+    revision: u32,
+    value: Option<f64>,
+    unit: &'static str,
+    reason: Option<Reason>,
+    coverage: Option<f64>,
+    flags: &'r [Flag],
+    factors: &'r [FactorRef],
+    method: u16,
+    product_unit: ProductUnit,
+    facts: Exact<'r>,
+    config: Digest,
+    clock: ClockState,
+    inputs_digest: Digest,
+}
+
+/// Facts with exact integers, whatever their size.
+struct Exact<'r>(&'r Facts);
+
+impl Serialize for Exact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (measure, value) in self.0.iter() {
+            map.serialize_entry(measure.as_str(), &value)?;
+        }
+        map.end()
+    }
+}
+
+fn print_records(reader: &Reader) -> anyhow::Result<()> {
+    let mut records: Vec<WindowRecord> = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = reader.records_after(after, JOURNAL_COMMITS)?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        records.extend(page.into_iter().map(|(_, record)| record));
+    }
+    let mut lines: Vec<Printed<'_>> = records.iter().flat_map(printed).collect();
+    lines.sort_by(|a, b| {
+        (a.start, a.grain, a.asset, a.kpi, a.revision).cmp(&(b.start, b.grain, b.asset, b.kpi, b.revision))
+    });
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    for line in &lines {
+        serde_json::to_writer(&mut out, line)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn printed(record: &WindowRecord) -> impl Iterator<Item = Printed<'_>> {
+    record.kpis.iter().map(|value| Printed {
+        start: record.window.start,
+        end: record.window.end,
+        grain: record.grain,
+        site: &record.site,
+        asset: &record.asset,
+        level: record.level,
+        kpi: value.kpi.as_str(),
+        revision: record.revision,
+        value: value.value,
+        unit: kpi::find(value.kpi.as_str()).map_or("", |definition| definition.unit),
+        reason: value.reason,
+        coverage: value.coverage,
+        flags: &value.flags,
+        factors: &value.factors,
+        method: value.method,
+        product_unit: record.product_unit,
+        facts: Exact(&record.facts),
+        config: record.config,
+        clock: record.clock,
+        inputs_digest: record.inputs_digest,
+    })
 }
