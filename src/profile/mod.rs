@@ -1,6 +1,6 @@
 //! Device profiles: what a device type answers where, as typed data.
 //!
-//! In: `config/profiles/*.toml`, built into the program. Out: [`Profile`] by name, which the Modbus source turns
+//! In: `config/profiles/*.toml`, built into the program. Out: [`library::Profile`] by name, which the Modbus source turns
 //! into points. A profile is data reviewed against a source: adding a device is one file and one line in
 //! [`library::BUILTIN`]. Nothing here opens a file or a socket, and no device knowledge lives in code.
 

@@ -289,6 +289,10 @@ fn readings(args: &Args, table: Table) -> Result<Vec<Decoding>, String> {
     if given == Some(RegisterType::Bit) && !table.is_bits() && args.bit.is_none() {
         return Err("--type bit of a register needs --bit 0 to 15".to_owned());
     }
+    Ok(ways(args, table, given))
+}
+
+fn ways(args: &Args, table: Table, given: Option<RegisterType>) -> Vec<Decoding> {
     let decoding = |register_type, order, bit| Decoding {
         bit,
         scale: args.scale,
@@ -306,7 +310,7 @@ fn readings(args: &Args, table: Table) -> Result<Vec<Decoding>, String> {
             readings.extend(bits.clone().map(|bit| decoding(register_type, order, bit)));
         }
     }
-    Ok(readings)
+    readings
 }
 
 /// Returns the orders that make a difference: for one register whether its bytes are swapped, for bits and single
@@ -317,5 +321,75 @@ fn orders(register_type: RegisterType, is_given: bool) -> Vec<WordOrder> {
         (1, 16) => vec![WordOrder::Abcd, WordOrder::Badc],
         (1, _) => vec![WordOrder::Abcd],
         _ => WordOrder::ALL.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Args, Question, RegisterType, Table};
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn question(arguments: &str) -> Result<Question, String> {
+        let words = ["read", "tcp://meter"].into_iter().chain(arguments.split(' '));
+        Question::new(&Line::try_parse_from(words).map_err(|error| error.to_string())?.args)
+    }
+
+    #[test]
+    fn an_address_is_a_wire_address_with_a_table_and_a_manuals_number_without() {
+        let table = [
+            ("--table holding --address 0", (Table::Holding, 0)),
+            ("--table input --address 40101", (Table::Input, 40_101)),
+            ("--address 40101", (Table::Holding, 100)),
+            ("--address 30001", (Table::Input, 0)),
+            ("--address 100", (Table::Holding, 100)),
+            ("--address 0x64", (Table::Holding, 100)),
+            ("--table coil --address 0x64", (Table::Coil, 100)),
+            ("--address 00001", (Table::Coil, 0)),
+        ];
+        for (arguments, expected) in table {
+            let question = question(arguments).map_err(|reason| format!("{arguments}: {reason}")).unwrap();
+            assert_eq!((question.table, question.address), expected, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn arguments_that_contradict_each_other_are_refused() {
+        for wrong in [
+            "--address 50001",
+            "--table holding --address 65536",
+            "--table holding --address 65535 --type uint32",
+            "--table coil --address 0 --type uint16",
+            "--table coil --address 0 --bit 3",
+            "--address 40001 --type bit",
+            "--address 40001 --type uint16 --bit 3",
+            "--address 40001 --bit 16",
+            "--address 40001 --type real",
+            "--address 40001 --scale 0",
+            "--address 40001 --unit 256",
+        ] {
+            assert!(question(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn without_a_type_each_type_is_read_in_each_order_that_differs() {
+        let count = |arguments: &str, kind| {
+            question(arguments).unwrap().readings.iter().filter(|reading| reading.register_type == kind).count()
+        };
+        let all = "--address 40001";
+        assert_eq!(count(all, RegisterType::Bit), 16);
+        assert_eq!(count(all, RegisterType::Uint8h), 1);
+        assert_eq!(count(all, RegisterType::Int16), 2);
+        assert_eq!(count(all, RegisterType::Float32), 4);
+        assert_eq!(count("--address 40001 --order CDAB", RegisterType::Float32), 1);
+        assert_eq!(question("--address 40001 --type float32").unwrap().readings.len(), 1);
+        assert_eq!(question("--address 10001").unwrap().readings.len(), 1);
     }
 }
