@@ -38,7 +38,7 @@ pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Assets {
 /// Checks every asset by itself and all of them together.
 pub(super) fn check(read: &Assets, tags: &Tags, problems: &mut Problems) {
     let assets = &read.assets;
-    check_ids(assets, problems);
+    let is_unique = check_ids(assets, problems);
     let mut uses = Uses::default();
     for asset in assets {
         check_inputs(asset, tags, &mut uses, problems);
@@ -54,13 +54,14 @@ pub(super) fn check(read: &Assets, tags: &Tags, problems: &mut Problems) {
     }
     // A parent, an exit or the site may be among the assets that couldn't be read.
     if read.is_complete
+        && is_unique
         && let Some(tree) = Tree::grow(assets, problems)
     {
         check_places(assets, &tree, problems);
     }
 }
 
-fn check_ids(assets: &[AssetConfig], problems: &mut Problems) {
+fn check_ids(assets: &[AssetConfig], problems: &mut Problems) -> bool {
     let mut seen = BTreeSet::new();
     for asset in assets {
         if !seen.insert(asset.id.get_ref()) {
@@ -71,6 +72,7 @@ fn check_ids(assets: &[AssetConfig], problems: &mut Problems) {
             );
         }
     }
+    seen.len() == assets.len()
 }
 
 /// The one tag each asset input takes, by key.

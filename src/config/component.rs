@@ -1,9 +1,11 @@
 //! Reads one component, and goes on after a fault, so that every fault of it is reported at once.
 //!
 //! After a fault the offending key or value is taken out, or the missing key is filled in, and the component is
-//! read again. What was taken out or filled in is remembered: a component with a filled-in key has no value, and
-//! checks that would rest on a taken-out part are skipped.
+//! read again. Once all faults are known, the tables that lacked a key are taken out too: an entry of a list costs
+//! its neighbours nothing, and a component that itself lacks a key has no value. Checks that would rest on a part
+//! that was taken out are skipped.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -61,7 +63,16 @@ pub(super) fn read<T: DeserializeOwned>(
     let mut is_whole = true;
     for _ in 0..FAULTS_MAX {
         let fault = match T::deserialize(Node(&tree)) {
-            Ok(value) => return Component { value: (!filling.is_used).then_some(value), is_whole },
+            Ok(value) if filling.tables.is_empty() => return Component { value: Some(value), is_whole },
+            // The tables that lack a key go whole; what is left of the component is read without them.
+            Ok(_) => {
+                is_whole = false;
+                let tables = std::mem::take(&mut filling.tables);
+                if tables.iter().all(|table| take_out(&mut tree, &(table.0..table.1), false, &mut taken)) {
+                    continue;
+                }
+                break;
+            }
             Err(fault) => fault,
         };
         let Some(span) = fault.span.clone() else { break };
@@ -89,14 +100,17 @@ pub(super) fn read<T: DeserializeOwned>(
 /// The missing keys that were filled in so far.
 #[derive(Default)]
 struct Filling {
-    is_used: bool,
+    /// The tables that lacked them.
+    tables: BTreeSet<(usize, usize)>,
     /// Table and key filled last, and how many of [`FILLINGS`] were tried there.
     last: Option<(Range<usize>, &'static str, usize)>,
 }
 
 impl Filling {
     fn fill(&mut self, tree: &mut Spanned<DeValue<'_>>, table: &Range<usize>, key: &'static str) -> bool {
-        self.is_used = true;
+        if *table != HOLE {
+            self.tables.insert((table.start, table.end));
+        }
         self.last = Some((table.clone(), key, 0));
         put(tree, table, key, FILLINGS[0])
     }

@@ -1,18 +1,25 @@
 //! A file as parsed TOML: its sections, and what isn't TOML in it.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::component::{self, Component};
+use super::render::place;
 use super::{secrets, spelling};
 use crate::model::problem::Problems;
 
+/// How a message about text that isn't TOML starts.
+const NOT_TOML: &str = "this is not TOML";
+
 /// A parsed file.
 pub(super) struct Document<'i> {
+    text: &'i str,
     root: DeTable<'i>,
-    /// Part of the file isn't TOML, so what seems to be missing may only be unreadable.
-    is_damaged: bool,
+    /// Lines that aren't TOML.
+    damaged_lines: BTreeSet<usize>,
 }
 
 impl<'i> Document<'i> {
@@ -21,7 +28,7 @@ impl<'i> Document<'i> {
         let (root, faults) = DeTable::parse_recoverable(text);
         for fault in &faults {
             let help = explain(fault.message());
-            problems.error(fault.span(), format!("this is not TOML: {}", fault.message()), help);
+            problems.error(fault.span(), format!("{NOT_TOML}: {}", fault.message()), help);
         }
         let mut root = root.into_inner();
         secrets::refuse_inline(&mut root, problems);
@@ -29,17 +36,26 @@ impl<'i> Document<'i> {
             let help = spelling::propose(key.get_ref(), sections, "`");
             problems.error(key.span(), format!("unknown section `{}`", key.get_ref()), help);
         }
-        Self { root, is_damaged: !faults.is_empty() }
+        let line = |fault: &toml::de::Error| place(text, fault.span().map_or(0, |span| span.start)).line;
+        Self { text, root, damaged_lines: faults.iter().map(line).collect() }
     }
 
-    /// Says whether everything in the file could be parsed.
+    /// Says whether part of the file isn't TOML, so that what seems to be missing may only be unreadable.
     pub(super) fn is_damaged(&self) -> bool {
-        self.is_damaged
+        !self.damaged_lines.is_empty()
+    }
+
+    /// Keeps of each line that isn't TOML only what says so: the rest follows from it.
+    pub(super) fn drop_follow_ups(&self, problems: &mut Problems) {
+        problems.0.retain(|problem| {
+            let line = problem.span.as_ref().map(|span| place(self.text, span.start).line);
+            line.is_none_or(|line| !self.damaged_lines.contains(&line)) || problem.message.starts_with(NOT_TOML)
+        });
     }
 
     /// Reads a section that has to be there, `[name]`.
     pub(super) fn section<T: DeserializeOwned>(&self, name: &'static str, problems: &mut Problems) -> Component<T> {
-        if !self.root.contains_key(name) && !self.is_damaged {
+        if !self.root.contains_key(name) && !self.is_damaged() {
             problems.error(0..0, format!("there is no section [{name}]"), format!("add [{name}]"));
         }
         self.optional_section(name, problems).unwrap_or(Component { value: None, is_whole: false })
@@ -94,7 +110,7 @@ impl<'i> Document<'i> {
         extra: &[&'static str],
         problems: &mut Problems,
     ) -> Component<T> {
-        component::read(what, value, extra, self.is_damaged, problems)
+        component::read(what, value, extra, self.is_damaged(), problems)
     }
 }
 

@@ -129,6 +129,7 @@ fn read(file: &str, text: &str, problems: &mut Problems) -> Option<Gateway> {
     let sinks = sinks::read(&document, problems);
     // What is missing may only be unreadable, so nothing is said about what refers to what.
     if document.is_damaged() {
+        document.drop_follow_ups(problems);
         return None;
     }
     gateway.iter().for_each(|gateway| gateway.check(problems));

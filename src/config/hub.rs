@@ -51,6 +51,7 @@ fn read(file: &str, text: &str, problems: &mut Problems) -> Option<Hub> {
     let sites = document.entries::<SiteConfig>("site", problems);
     let gateways = document.entries::<GatewayConfig>("gateway", problems);
     if document.is_damaged() {
+        document.drop_follow_ups(problems);
         return None;
     }
     hub.iter().for_each(|hub| hub.check(problems));

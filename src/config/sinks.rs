@@ -51,6 +51,7 @@ pub(super) fn check(sinks: &Sinks, assets: &Assets, has_shifts: Option<bool>, pr
     let levels = assets.is_complete.then(|| Tree::grow(&assets.assets, &mut Problems::default())).flatten();
     for sink in &sinks.platforms {
         check_kpis(sink, problems);
+        warn_of_plain_http(sink, problems);
         if let Some(grain) = &sink.share.grain
             && *grain.get_ref() == Grain::Shift
             && has_shifts == Some(false)
@@ -76,6 +77,21 @@ pub(super) fn check(sinks: &Sinks, assets: &Assets, has_shifts: Option<bool>, pr
                 "share site level, or declare the assets",
             );
         }
+    }
+}
+
+/// Over http everyone on the way reads the figures and the token.
+fn warn_of_plain_http(sink: &PlatformSink, problems: &mut Problems) {
+    let Some(rest) = sink.url.get_ref().strip_prefix("http://") else { return };
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_here = ["127.", "localhost", "[::1]"].iter().any(|here| host.starts_with(here));
+    if !is_here {
+        let what = if sink.token.is_some() { "the figures and the token" } else { "the figures" };
+        problems.warning(
+            sink.url.span(),
+            format!("sink \"{}\" sends over http: everyone on the way reads {what}", sink.name.get_ref()),
+            "write https://",
+        );
     }
 }
 

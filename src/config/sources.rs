@@ -9,7 +9,7 @@ use super::document::{Document, describe, text_of};
 use super::spelling;
 use super::tags::Tags;
 use crate::model::id::SourceName;
-use crate::model::problem::Problems;
+use crate::model::problem::{Problems, Severity};
 use crate::model::tag::SourceIndex;
 use crate::profile::Library;
 use crate::sources::modbus::config::ModbusSource;
@@ -55,16 +55,14 @@ impl Sources {
     ) {
         let what = describe("source", entry);
         let name = text_of(entry, "name").filter(|name| SourceName::new(name).is_ok());
-        let is_whole = match take_type(&what, entry, TYPES, problems) {
+        let errors_before = count_errors(problems);
+        match take_type(&what, entry, TYPES, problems) {
             Some((kind, rest)) if kind == "modbus" => {
                 let read = document.read::<ModbusSource>(&what, &rest, &["type"], problems);
                 if let Some(source) = read.value.filter(|_| !document.is_damaged()) {
                     source.check(problems);
                     self.tags.add(source.tags(index, profiles, problems));
                     self.modbus.push((index, source));
-                    read.is_whole
-                } else {
-                    false
                 }
             }
             Some((_, rest)) => {
@@ -73,17 +71,19 @@ impl Sources {
                     source.check(problems);
                     self.tags.add(source.tags(index, problems));
                     self.mqtt.push((index, source));
-                    read.is_whole
-                } else {
-                    false
                 }
             }
-            None => false,
-        };
-        if !is_whole {
+            None => {}
+        }
+        // With an error in it some of its points may be missing here.
+        if count_errors(problems) > errors_before {
             self.tags.doubt(name);
         }
     }
+}
+
+fn count_errors(problems: &Problems) -> usize {
+    problems.0.iter().filter(|problem| problem.severity == Severity::Error).count()
 }
 
 /// Takes `type` out of an entry; reports a missing or unknown one.

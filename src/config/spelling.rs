@@ -12,6 +12,7 @@ pub(super) fn propose(found: &str, known: &[&str], quote: &str) -> String {
         None => {
             let mut sorted = known.to_vec();
             sorted.sort_unstable();
+            sorted.dedup();
             let listed: Vec<String> = sorted.iter().take(LISTED_MAX).map(|word| quoted(word)).collect();
             let more = if sorted.len() > LISTED_MAX { ", …" } else { "" };
             format!("write one of {}{more}", listed.join(", "))

@@ -1,1 +1,346 @@
+//! What a person sees who wrote something wrong.
 
+use super::{load_gateway, load_hub, place, render, render_json};
+use crate::model::id::AssetId;
+use crate::model::problem::{Problems, Severity};
+use crate::model::record::Level;
+use crate::model::time::Grain;
+
+const GATEWAY: &str = include_str!("../../config/gateway.toml");
+const HUB: &str = include_str!("../../config/hub.toml");
+
+/// Returns line, column and message of every error.
+fn errors(text: &str, problems: &Problems) -> Vec<(usize, usize, String)> {
+    let errors = problems.0.iter().filter(|problem| problem.severity == Severity::Error);
+    errors
+        .map(|problem| {
+            let at = place(text, problem.span.clone().unwrap_or(0..0).start);
+            (at.line, at.column, problem.message.clone())
+        })
+        .collect()
+}
+
+fn gateway_errors(text: &str) -> Vec<(usize, usize, String)> {
+    let (gateway, problems) = load_gateway("gateway.toml", text);
+    let found = errors(text, &problems);
+    assert_eq!(gateway.is_some(), found.is_empty());
+    found
+}
+
+/// Asserts that after a replacement in the example there is exactly one error, here and with these words.
+fn one_error(from: &str, to: &str, needle: &str, words: &[&str]) {
+    assert!(GATEWAY.contains(from), "{from}");
+    let text = GATEWAY.replacen(from, to, 1);
+    let (_, problems) = load_gateway("gateway.toml", &text);
+    let found = errors(&text, &problems);
+    let [(line, column, message)] = found.as_slice() else { panic!("{to}: {found:#?}") };
+    let expected = place(&text, text.find(to).unwrap() + to.find(needle).unwrap());
+    assert_eq!((*line, *column), (expected.line, expected.column), "{message}");
+    let shown = render(&problems, "gateway.toml", &text, false);
+    for word in words {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+}
+
+#[test]
+fn the_examples_are_accepted_without_a_word() {
+    assert_eq!(load_gateway("gateway.toml", GATEWAY).1, Problems::default());
+    assert_eq!(load_hub("hub.toml", HUB).1, Problems::default());
+}
+
+#[test]
+fn every_demo_configuration_is_accepted() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo");
+    for entry in std::fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let (name, text) = (path.display().to_string(), std::fs::read_to_string(&path).unwrap());
+        let problems = if text.contains("[hub]") { load_hub(&name, &text).1 } else { load_gateway(&name, &text).1 };
+        assert!(!problems.has_errors(), "{}", render(&problems, &name, &text, false));
+    }
+}
+
+const DOZEN: &str = r#"[gateway]
+id         = "TT 42"
+enterprise = "9900000017"
+park       = "tan-thuan"
+site       = "tt-main"
+timezon    = "Asia/Ho_Chi_Minh"
+
+[[source]]
+type  = "modbus"
+name  = "press"
+url   = "tcp://192.168.10.31:502"
+unit  = "seven"
+token = 12
+point = [
+  { name = "state", address = "40101", type = "uint16", states = { 1 = "producing" } },
+  { name = "total", adress = "40103", type = "uint32", kind = "counter" },
+]
+
+[[source]]
+type = "opcua"
+name = "line"
+
+[[asset]]
+id    = "site"
+level = "factory"
+
+[[asset]]
+id     = "press-1"
+state  = "press.stat"
+planned_run_time_per_unit = "1.2"
+
+[calendar]
+shifts = [{ name = "a", from = "06:00", to = "14:00" }, { name = "b", from = "13:00", to = "25:00" }]
+holidays = "vm"
+
+[[sink]]
+type  = "platform"
+name  = "hepza"
+url   = "https://hub.example.gov.vn"
+share = { kpis = ["oee", "electricty"], grain = "weekly" }
+
+[record]
+"#;
+
+#[test]
+fn a_dozen_different_problems_are_reported_at_once_each_in_its_place() {
+    let found = gateway_errors(DOZEN);
+    let expected = [
+        (1, 1, "`data_dir`"),
+        (2, 14, "TT 42"),
+        (3, 14, "check digit"),
+        (6, 1, "timezon"),
+        (12, 9, "`unit`"),
+        (13, 9, "`token`"),
+        (16, 3, "`address`"),
+        (16, 21, "adress"),
+        (20, 8, "opcua"),
+        (25, 9, "factory"),
+        (30, 29, "1.2"),
+        (33, 92, "25:00"),
+        (34, 12, "vm"),
+        (40, 26, "electricty"),
+        (40, 49, "weekly"),
+        (42, 2, "record"),
+    ];
+    for (line, column, word) in expected {
+        let is_here = |(l, c, message): &&(usize, usize, String)| *l == line && *c == column && message.contains(word);
+        assert!(found.iter().any(|problem| is_here(&problem)), "{line}:{column} {word} in {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn a_misspelt_key_is_refused_everywhere_with_a_proposal() {
+    for (key, misspelt) in [
+        ("enterprise =", "enterprize ="),
+        ("listen =", "listn ="),
+        ("ct_ratio =", "ct_ration ="),
+        ("address = \"40101\"", "addres = \"40101\""),
+        ("username =", "user_name ="),
+        ("filter =", "filtre ="),
+        ("kind = \"counter\", unit", "knd = \"counter\", unit"),
+        ("boundary =", "boundry ="),
+        ("export =", "exprot ="),
+        ("exit   =", "exti   ="),
+        ("days_off =", "day_off ="),
+        ("to = \"14:00\"", "too = \"14:00\""),
+        ("grains =", "grain ="),
+        ("grid_factor =", "gridfactor ="),
+        ("missing =", "mising ="),
+        ("level = \"site\", grain", "levle = \"site\", grain"),
+        ("bucket =", "buckett ="),
+    ] {
+        assert!(GATEWAY.contains(key), "{key}");
+        let text = GATEWAY.replacen(key, misspelt, 1);
+        let (gateway, problems) = load_gateway("g", &text);
+        let name = misspelt.split([' ', '=']).next().unwrap();
+        let wanted = key.split([' ', '=']).next().unwrap();
+        let problem = problems.0.iter().find(|problem| problem.message.contains(&format!("unknown key `{name}`")));
+        let problem = problem.unwrap_or_else(|| panic!("{misspelt}: {problems:#?}"));
+        assert!(gateway.is_none());
+        assert!(problem.help.contains(&format!("did you mean `{wanted}`?")), "{misspelt}: {}", problem.help);
+        assert_eq!(&text[problem.span.clone().unwrap()], name);
+    }
+    for (key, misspelt) in [("province =", "provinz ="), ("data_dir ", "datadir "), ("site  =", "sit =")] {
+        let (hub, problems) = load_hub("h", &HUB.replacen(key, misspelt, 1));
+        assert!(hub.is_none() && problems.0.iter().any(|problem| problem.help.contains("did you mean")), "{misspelt}");
+    }
+}
+
+#[test]
+fn what_refers_to_nothing_is_reported_with_the_nearest_thing_there_is() {
+    one_error(
+        "\"press-1.total\"",
+        "\"press-1.totl\"",
+        "\"",
+        &["no source has a tag", "did you mean \"press-1.total\"?"],
+    );
+    one_error("parent = \"line-1\"", "parent = \"line-2\"", "\"", &["did you mean \"line-1\"?"]);
+    one_error("exit   = \"press-1\"", "exit   = \"pres-1\"", "\"", &["did you mean \"press-1\"?"]);
+    one_error("\"oee\"", "\"oe\"", "\"", &["not in the catalogue", "did you mean \"oee\"?"]);
+    one_error("holidays = \"vn\"", "holidays = \"vnn\"", "\"", &["did you mean \"vn\"?"]);
+    one_error("\"Asia/Ho_Chi_Minh\"", "\"Asia/Ho_Chi_Min\"", "\"", &["unknown", "did you mean \"Asia/Ho_Chi_Minh\"?"]);
+    one_error("[\"hour\", ", "[\"hours\", ", "\"hours", &["did you mean \"hour\"?"]);
+}
+
+#[test]
+fn the_tree_has_one_site_and_no_circle() {
+    one_error("parent = \"site\"", "parent = \"press-1\"", "\"", &["line-1 in press-1 in line-1"]);
+    one_error("level  = \"line\"", "level  = \"site\"", "\"", &["are both the site"]);
+    one_error(
+        "id       = \"site\"\nlevel    = \"site\"",
+        "id       = \"site\"\nlevel    = \"area\"",
+        "\"site\"",
+        &["no asset is the site"],
+    );
+}
+
+#[test]
+fn an_id_belongs_to_one_asset_and_a_name_to_one_source() {
+    let asset = gateway_errors(&GATEWAY.replacen("id     = \"press-1\"", "id     = \"line-1\"", 1));
+    assert!(matches!(asset.as_slice(), [(_, 10, message)] if message.contains("declared twice")), "{asset:#?}");
+    let source = gateway_errors(&GATEWAY.replacen("name     = \"floor\"", "name     = \"press-1\"", 1));
+    assert!(source.iter().any(|(_, _, message)| message == "the name \"press-1\" is given twice"), "{source:#?}");
+}
+
+#[test]
+fn a_tag_must_fit_what_it_is_used_for() {
+    one_error("state  = \"press-1.state\"", "state  = \"press-1.total\"", "\"", &["kind counter, expected state"]);
+    one_error("total  = \"press-1.total\"", "total  = \"meter-main.active_power\"", "\"", &["parts can't be counted"]);
+    one_error("[\"meter-main.active_energy_import\"]", "[\"meter-main.voltage_l1\"]", "\"", &["no energy follows"]);
+}
+
+#[test]
+fn a_meter_that_feeds_two_assets_is_warned_of() {
+    let text =
+        GATEWAY.replace("exit   = \"press-1\"", "boundary = { electricity = [\"meter-main.active_energy_import\"] }");
+    let (gateway, problems) = load_gateway("g", &text);
+    assert!(gateway.is_some());
+    assert!(problems.0[0].message.contains("feeds two assets"), "{problems:#?}");
+}
+
+#[test]
+fn without_a_calendar_round_the_clock_is_assumed_and_said() {
+    let start = GATEWAY.find("[calendar]").unwrap();
+    let end = GATEWAY.find("[factors]").unwrap();
+    let (gateway, problems) = load_gateway("g", &format!("{}{}", &GATEWAY[..start], &GATEWAY[end..]));
+    assert!(problems.0.iter().any(|problem| problem.message.contains("round the clock")), "{problems:#?}");
+    let plant = gateway.unwrap().plant();
+    assert!(plant.calendar.is_assumed());
+    assert_eq!(plant.grains, [Grain::Hour, Grain::Day, Grain::Month]);
+}
+
+#[test]
+fn the_plant_has_the_site_first_and_levels_from_the_place_in_the_tree() {
+    let text = GATEWAY.replace("level  = \"line\"\n", "").replace("parent = \"site\"\n", "");
+    let plant = load_gateway("g", &text).0.unwrap().plant();
+    let assets: Vec<(&str, Option<usize>, Level)> =
+        plant.assets.iter().map(|asset| (asset.id.as_str(), asset.parent, asset.level)).collect();
+    assert_eq!(
+        assets,
+        [("site", None, Level::Site), ("line-1", Some(0), Level::Line), ("press-1", Some(1), Level::Unit)]
+    );
+    assert_eq!(plant.assets[1].exit, Some(2));
+    assert_eq!(plant.grains, [Grain::Hour, Grain::Shift, Grain::Day, Grain::Month]);
+    let total = plant.assets[2].total.unwrap();
+    assert_eq!(plant.tags[total.as_usize()].name.as_str(), "press-1.total");
+    assert!(plant.tags.is_sorted_by(|a, b| a.name < b.name));
+    assert_eq!(AssetId::new("site").unwrap(), plant.assets[0].id);
+}
+
+#[test]
+fn no_secret_appears_in_what_is_said_about_a_file() {
+    let cases = [
+        GATEWAY.replace("password = { env = \"FLOOR_MQTT_PASSWORD\" }", "password = \"hunter22\""),
+        GATEWAY.replace("password = { env = \"FLOOR_MQTT_PASSWORD\" }", "pasword = \"hunter22\""),
+        GATEWAY.replace("password = { env = \"FLOOR_MQTT_PASSWORD\" }", "password = hunter22"),
+        GATEWAY.replace("{ env = \"FLOOR_MQTT_PASSWORD\" }", "{ value = \"hunter22\" }"),
+        GATEWAY.replace("mqtts://10.0.0.5", "mqtts://me:hunter22@10.0.0.5"),
+        GATEWAY.replace("{ env = \"INFLUX_TOKEN\" }", "\"hunter22\""),
+        GATEWAY.replace("token = { file = \"/etc/parkgate/hepza.token\" }", "token = [\"hunter22\"]\nurk = 1"),
+    ];
+    for text in cases {
+        assert_ne!(text, GATEWAY);
+        let (gateway, problems) = load_gateway("g", &text);
+        assert!(gateway.is_none());
+        let said = [render(&problems, "g", &text, true), render_json(&problems, "g", &text)].concat();
+        assert!(!said.contains("hunter22"), "{said}");
+        assert!(said.contains("***") || said.contains("token"), "{said}");
+    }
+}
+
+#[test]
+fn places_stay_right_with_crlf_and_vietnamese_before_them() {
+    let text = GATEWAY
+        .replace("name     = \"Nhà máy chính\"", "name = \"Nhà máy\" # ở đây\r\nlevl = \"Đường số 1\"")
+        .replace("name   = \"Máy dập 1\"", "name = \"Máy dập 1\"\r\nstates = { \"Đang chạy\" = 1 }");
+    let crlf = text.replace("\r\n", "\n").replace('\n', "\r\n");
+    let found = gateway_errors(&crlf);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    let (_, problems) = load_gateway("g.toml", &crlf);
+    for (problem, (line, column, _)) in problems.0.iter().zip(&found) {
+        let key = &crlf[problem.span.clone().unwrap()];
+        assert!(["levl", "states"].contains(&key), "{key}");
+        let shown = render(&problems, "g.toml", &crlf, false);
+        assert!(shown.contains(&format!("g.toml:{line}:{column}")), "{line}:{column}\n{shown}");
+        let written = crlf.lines().nth(line - 1).unwrap();
+        assert!(written.chars().skip(column - 1).collect::<String>().starts_with(key), "{written}");
+    }
+}
+
+#[test]
+fn a_column_counts_characters_and_the_rendered_place_agrees() {
+    let text = GATEWAY.replacen("{ name = \"press-1.scrap\"", "{ name = \"máy-1.phế\", knd = 1", 1);
+    let (_, problems) = load_gateway("g.toml", &text);
+    let shown = render(&problems, "g.toml", &text, false);
+    let (line, column, _) =
+        gateway_errors(&text).into_iter().find(|(_, _, message)| message.contains("unknown key `knd`")).unwrap();
+    assert!(shown.contains(&format!("g.toml:{line}:{column}")), "{shown}");
+    assert_eq!(column, 1 + "  { name = \"máy-1.phế\", ".chars().count());
+}
+
+#[test]
+fn every_fault_in_the_toml_itself_is_reported_and_nothing_follows_from_it() {
+    let text = GATEWAY.replacen("park       = \"tan-thuan\"", "park       = tan-thuan", 1).replacen(
+        "unit     = 1",
+        "unit     =",
+        1,
+    );
+    let found = gateway_errors(&text);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found.iter().all(|(_, _, message)| message.starts_with("this is not TOML")), "{found:#?}");
+}
+
+#[test]
+fn several_missing_keys_of_one_table_are_all_named() {
+    let text = GATEWAY
+        .replace("park       = \"tan-thuan\"\n", "")
+        .replace("site       = \"tt-main\"", "#")
+        .replace("data_dir   =", "#");
+    let missing: Vec<String> = gateway_errors(&text).into_iter().map(|(_, _, message)| message).collect();
+    assert_eq!(missing, ["[gateway] has no `park`", "[gateway] has no `site`", "[gateway] has no `data_dir`"]);
+}
+
+#[test]
+fn an_empty_file_says_what_is_missing() {
+    let found = gateway_errors("");
+    assert!(found.iter().any(|(_, _, message)| message.contains("[gateway]")), "{found:#?}");
+    let (hub, problems) = load_hub("h", "");
+    assert!(hub.is_none() && problems.has_errors());
+}
+
+#[test]
+fn json_lines_carry_the_place_and_the_proposal() {
+    let text = GATEWAY.replacen("timezone   =", "timezon    =", 1);
+    let (_, problems) = load_gateway("g.toml", &text);
+    let line: serde_json::Value = serde_json::from_str(render_json(&problems, "g.toml", &text).trim()).unwrap();
+    assert_eq!(line["file"], "g.toml");
+    assert_eq!((line["line"].as_u64(), line["column"].as_u64()), (Some(9), Some(1)));
+    assert_eq!(line["severity"], "error");
+    assert_eq!(line["help"], "did you mean `timezone`?");
+}
