@@ -4,11 +4,12 @@
 //! facts by the functions that made the records.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::gateways::{GatewayBody, StreamBody};
 use super::health::JsonInteger;
+use super::origins::{Origin, Tag};
 use super::problem::Outcome;
 use super::scopes::{ScopeBody, ScopeKind};
 use crate::engine::choose_grid_factor;
@@ -17,6 +18,7 @@ use crate::engine::plant::{Asset, Plant};
 use crate::model::fact::Facts;
 use crate::model::id::{AssetId, GatewayId};
 use crate::model::record::{Flag, KpiId, KpiValue, Level, Reason, WindowRecord};
+use crate::model::tag::{TagIndex, TagSpec};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 use crate::store::{Reader, StoreError};
 use crate::wire::figure::{Figure, Query, Scope};
@@ -63,6 +65,29 @@ impl Edge {
             product_unit: Some(asset.product_unit.as_str()),
         };
         self.plant.assets.iter().map(scope).collect()
+    }
+
+    /// Returns the tags that feed a scope: the asset's own, and those of everything below it.
+    ///
+    /// # Errors
+    /// 404 for a scope that is not of this box.
+    pub fn origins(&self, scope: &Scope) -> Outcome<Vec<Origin>> {
+        let asset = self.asset(scope)?;
+        let assets = &self.plant.assets;
+        let is_part = |of: &&Asset| {
+            std::iter::successors(Some(*of), |of| of.parent.and_then(|parent| assets.get(parent)))
+                .any(|of| of.id == asset.id)
+        };
+        let inputs = |of: &Asset| {
+            let boundary = &of.boundary;
+            let meters = [&boundary.electricity, &boundary.generation, &boundary.export, &boundary.reactive];
+            let own = [of.state, of.total, of.good, of.scrap, of.rework].into_iter().flatten();
+            own.chain(meters.into_iter().flatten().copied()).collect::<Vec<TagIndex>>()
+        };
+        let tags: BTreeSet<TagIndex> = assets.iter().filter(is_part).flat_map(inputs).collect();
+        let named = tags.into_iter().filter_map(|tag| self.plant.tags.get(tag.as_usize()));
+        let origin = |tag: &TagSpec| Origin::Tag(Tag { gateway: self.gateway.clone(), tag: tag.name.clone() });
+        Ok(named.map(origin).collect())
     }
 
     /// Returns this box as a gateway, with what it has cut and what was delivered.
@@ -207,7 +232,7 @@ impl Answer<'_> {
         let value = match self.record {
             Some(record) => of_record(record, definition, grain, context),
             None if self.facts.is_empty() => not_measured(definition, grain, context, inputs),
-            None => kpi::evaluate(definition, &self.facts, grain, context),
+            None => of_one_asset(kpi::evaluate(definition, &self.facts, grain, context)),
         };
         Figure {
             window,
@@ -228,6 +253,14 @@ fn of_record(record: &WindowRecord, definition: &KpiDefinition, grain: Grain, co
     let is_asked = |value: &&KpiValue| value.kpi == definition.id;
     let own = record.kpis.iter().find(is_asked).cloned();
     own.unwrap_or_else(|| kpi::evaluate(definition, &record.facts, grain, context))
+}
+
+/// One asset's facts always merge over time. What they lack, as a half-hour block that isn't complete, is not measured.
+fn of_one_asset(mut value: KpiValue) -> KpiValue {
+    if value.reason == Some(Reason::NotMergeable) {
+        value.reason = Some(Reason::NoData);
+    }
+    value
 }
 
 /// Returns the value of a window in which nothing was measured: `no_data`, unless the asset could never have it.

@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod kpis;
 mod openapi;
+mod origins;
 mod pages;
 mod problem;
 mod schema;
@@ -46,6 +47,7 @@ use utoipa_axum::routes;
 pub use gateways::{GatewayBody, StreamBody};
 pub use health::{ComponentBody, HealthReport};
 pub use kpis::{Kpi, Kpis};
+pub use origins::Origin;
 pub use problem::{ApiProblem, Outcome};
 pub use scopes::{ScopeBody, ScopeKind};
 pub use values::{FigureBody, SPAN_MS_MAX, Status, Values, WINDOWS_MAX};
@@ -144,7 +146,7 @@ impl Api {
 }
 
 /// Returns the answer to a query that the hub can't answer.
-fn query_problem(error: &QueryError) -> ApiProblem {
+pub(crate) fn query_problem(error: &QueryError) -> ApiProblem {
     match error {
         QueryError::UnknownScope(_) => Problem::not_found(error.to_string()).into(),
         QueryError::UnknownKpi(_) | QueryError::TooMany { .. } => Problem::bad_request(error.to_string()).into(),
@@ -153,7 +155,7 @@ fn query_problem(error: &QueryError) -> ApiProblem {
 }
 
 /// Returns the answer while a store can't be read. What is wrong with it is in the log, not told outside.
-fn store_problem(error: &dyn std::error::Error) -> ApiProblem {
+pub(crate) fn store_problem(error: &dyn std::error::Error) -> ApiProblem {
     tracing::error!("the store can't be read: {error}");
     Problem::busy("the store can't be read at the moment").into()
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::extract::Params;
+use super::origins::Origin;
 use super::problem::{ApiProblem, Outcome};
 use super::schema::{self, Refusals};
 use crate::engine::calendar::Calendar;
@@ -44,6 +45,10 @@ pub(super) struct ValuesQuery {
     /// First instant not asked for, RFC 3339; without it the present.
     #[param(example = "2026-10-06T00:00:00+07:00")]
     to: Option<String>,
+    /// Whether each figure says what it rests on: on the hub the signed pages, on the box the tags.
+    #[serde(default)]
+    #[param(default = false)]
+    origins: bool,
 }
 
 /// The figures asked for.
@@ -76,6 +81,10 @@ pub struct FigureBody {
     #[serde(flatten)]
     #[schema(value_type = schema::Figure, inline)]
     pub figure: Figure,
+    /// What it rests on, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<Origin>, required = false)]
+    pub origins: Option<Arc<[Origin]>>,
 }
 
 /// Whether a figure will still change.
@@ -88,13 +97,14 @@ pub enum Status {
     Provisional,
 }
 
-impl From<Figure> for FigureBody {
-    fn from(figure: Figure) -> Self {
+impl FigureBody {
+    fn new(figure: Figure, origins: Option<Arc<[Origin]>>) -> Self {
         let is_final = figure.closed && !figure.value.flags.contains(&Flag::Provisional);
         Self {
             unit: kpi::find(figure.value.kpi.as_str()).map_or("", |definition| definition.unit),
             status: if is_final { Status::Closed } else { Status::Provisional },
             figure,
+            origins,
         }
     }
 }
@@ -115,8 +125,17 @@ pub(super) async fn values(State(api): State<Arc<Api>>, Params(asked): Params<Va
     let query = query(&asked, at)?;
     check_size(&query, api.calendar())?;
     let (scope, grain) = (query.scope.clone(), query.grain);
-    let figures = api.figures(query, at).await?;
-    Ok(Json(Values { scope, grain, at, figures: figures.into_iter().map(FigureBody::from).collect() }))
+    let mut figures: Vec<FigureBody> = Vec::new();
+    for figure in api.figures(query, at).await? {
+        let origins = match figures.last() {
+            _ if !asked.origins => None,
+            // Figures of one window rest on the same pages.
+            Some(last) if last.figure.window == figure.window => last.origins.clone(),
+            _ => Some(api.origins(scope.clone(), grain, figure.window).await?.into()),
+        };
+        figures.push(FigureBody::new(figure, origins));
+    }
+    Ok(Json(Values { scope, grain, at, figures }))
 }
 
 /// Reads the parameters. `now` is the server's plant time.

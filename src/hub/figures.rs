@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::config::MissingGridFactor;
 use super::directory::Directory;
 use super::ingest::grain_minutes;
-use super::read::{Snapshot, StreamRow, Subject};
+use super::read::{Carrier, Snapshot, StreamRow, Subject};
 use super::rollup::{Group, Row, Span, roll, tiling};
 use super::store::StoreError;
 use crate::engine::calendar::Calendar;
@@ -182,6 +182,24 @@ fn definitions(query: &Query) -> Result<Vec<&'static KpiDefinition>, QueryError>
     }
     let definition = |kpi: &KpiId| find(kpi.as_str()).ok_or_else(|| QueryError::UnknownKpi(kpi.as_str().to_owned()));
     query.kpis.iter().map(definition).collect()
+}
+
+/// Returns the pages that carried what the figures of a scope in a window rest on.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn carriers(
+    store: &Snapshot<'_>,
+    directory: &Directory,
+    scope: &Scope,
+    grain: Grain,
+    window: Window,
+) -> Result<Vec<Carrier>, QueryError> {
+    let mut carriers = Vec::new();
+    for site in sites_of(store, directory, scope)? {
+        carriers.extend(store.carriers(&site, subject(scope), grain, window.start, window.end)?);
+    }
+    Ok(carriers)
 }
 
 /// Returns the sites a scope is made of, ascending.

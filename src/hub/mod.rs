@@ -27,15 +27,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use figures::{Knowledge, QueryError};
 use ingest::{Accepted, Delivery, Refusal};
-use read::Reader;
+use read::{Carrier, Reader};
 use status::{GatewayState, ParkState, SiteState};
 use store::{HubStore, StoreError};
 
 use crate::model::id::{GatewayId, StreamName};
 use crate::model::time::Timestamp;
+use crate::model::time::{Grain, Window};
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
-use crate::wire::figure::{Figure, Query};
+use crate::wire::figure::{Figure, Query, Scope};
 
 /// Component of the health board that stands for `hub.db`.
 const STORE: &str = "store";
@@ -96,6 +97,15 @@ impl Hub {
     pub fn figures(&self, query: &Query) -> Result<Vec<Figure>, QueryError> {
         let now = self.0.clock.now();
         self.0.reader.ask(|store| Ok(figures::figures(store, &self.0.known, query, now)))?
+    }
+
+    /// Returns the pages that carried what the figures of a scope in a window rest on; ascending by site, gateway, stream
+    /// and epoch.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn carriers(&self, scope: &Scope, grain: Grain, window: Window) -> Result<Vec<Carrier>, QueryError> {
+        self.0.reader.ask(|store| Ok(figures::carriers(store, &self.0.known.directory, scope, grain, window)))?
     }
 
     /// Returns every gateway of the directory, ascending, and whether it is connected.

@@ -167,6 +167,41 @@ impl Snapshot<'_> {
         windows.collect()
     }
 
+    /// Returns the pages that carried what a site or asset reported of windows that start in `[from, to)` and are no
+    /// coarser than `coarsest`, every revision counted; ascending by gateway, stream and epoch.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn carriers(
+        &self,
+        site: &SiteId,
+        subject: Subject<'_>,
+        coarsest: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Carrier>, StoreError> {
+        let (column, value) = subject.column();
+        let sql = format!(
+            "SELECT gateway, stream, epoch, min(seq), max(seq), count(*) FROM fact
+             WHERE site = ?1 AND {column} = ?2 AND grain <= ?3 AND start >= ?4 AND start < ?5
+             GROUP BY gateway, stream, epoch ORDER BY gateway, stream, epoch"
+        );
+        let mut statement = self.0.prepare(&sql)?;
+        let key = params![site.as_str(), value, coarsest.code(), from.0, to.0];
+        let carriers = statement.query_and_then(key, |row| {
+            let (gateway, stream): (String, String) = (row.get(0)?, row.get(1)?);
+            Ok(Carrier {
+                gateway: GatewayId::new(&gateway).map_err(|_| damaged("fact.gateway", &gateway))?,
+                stream: StreamName::new(&stream).map_err(|_| damaged("fact.stream", &stream))?,
+                epoch: row.get(2)?,
+                first_page: from_sql(row.get(3)?),
+                last_page: from_sql(row.get(4)?),
+                records: from_sql(row.get(5)?),
+            })
+        })?;
+        carriers.collect()
+    }
+
     /// Says whether anything was ever reported of an asset.
     ///
     /// # Errors
@@ -247,6 +282,23 @@ impl Snapshot<'_> {
             Ok(Counts { pages: from_sql(row.get(0)?), facts: from_sql(row.get(1)?), rejected: from_sql(row.get(2)?) })
         })?)
     }
+}
+
+/// Which pages of one stream carried the records a figure rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carrier {
+    /// Who signed them.
+    pub gateway: GatewayId,
+    /// On which stream.
+    pub stream: StreamName,
+    /// In which epoch.
+    pub epoch: u32,
+    /// The first of them.
+    pub first_page: u64,
+    /// The last of them.
+    pub last_page: u64,
+    /// How many records they carried.
+    pub records: u64,
 }
 
 /// How much is held.
