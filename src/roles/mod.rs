@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api};
+use crate::dashboard;
 use crate::runtime::tasks::{Policy, Stage, Tasks};
 
 /// Runs a role on a multi-threaded runtime.
@@ -49,7 +50,7 @@ async fn start_http(api: &Arc<Api>, listen: SocketAddr, tasks: &mut Tasks) -> an
     let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
     let address = listener.local_addr()?;
     let listener = listener.into_std()?;
-    let routes = api::guarded(api::router(api), api);
+    let routes = dashboard::application(api);
     tasks.supervise("http", Stage::Http, Policy::Restart, move |token| {
         let (listener, routes) = (listener.try_clone(), routes.clone());
         async move { Ok(api::serve::serve(TcpListener::from_std(listener?)?, routes, token).await?) }

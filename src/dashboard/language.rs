@@ -1,0 +1,200 @@
+//! Every text of the pages, in Vietnamese and English. The types make a text without one of them impossible.
+
+use crate::engine::kpi::KpiDefinition;
+
+/// The reader's language. It travels in the link, `?lang=en`; nothing is stored in the browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Language {
+    /// Vietnamese, unless another is asked for.
+    #[default]
+    Vi,
+    /// English.
+    En,
+}
+
+impl Language {
+    /// Both, Vietnamese first.
+    pub(super) const ALL: [Self; 2] = [Self::Vi, Self::En];
+
+    /// Returns the language of a `lang` parameter; Vietnamese for anything unknown.
+    pub(super) fn from_parameter(text: Option<&str>) -> Self {
+        Self::ALL.into_iter().find(|language| Some(language.code()) == text).unwrap_or_default()
+    }
+
+    /// Returns the BCP 47 code.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Vi => "vi",
+            Self::En => "en",
+        }
+    }
+
+    /// Returns the other language: where the link in the page's head leads.
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Vi => Self::En,
+            Self::En => Self::Vi,
+        }
+    }
+
+    /// Returns one of two texts.
+    pub(super) const fn pick<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Vi => vi,
+            Self::En => en,
+        }
+    }
+
+    /// Returns the texts.
+    pub(super) const fn texts(self) -> &'static Texts {
+        match self {
+            Self::Vi => &VI,
+            Self::En => &EN,
+        }
+    }
+
+    /// Returns the name of a KPI.
+    pub(super) const fn kpi(self, definition: &KpiDefinition) -> &'static str {
+        match self {
+            Self::Vi => definition.name_vi,
+            Self::En => definition.name_en,
+        }
+    }
+}
+
+macro_rules! texts {
+    ($($name:ident: $vi:literal / $en:literal;)*) => {
+        /// The texts of one language.
+        #[derive(Debug)]
+        pub(super) struct Texts { $(pub(super) $name: &'static str,)* }
+        const VI: Texts = Texts { $($name: $vi,)* };
+        const EN: Texts = Texts { $($name: $en,)* };
+        #[cfg(test)]
+        const BOTH: &[(&str, &str, &str)] = &[$((stringify!($name), $vi, $en),)*];
+    };
+}
+
+texts! {
+    skip: "Đến nội dung chính" / "Skip to main content";
+    other_language: "English" / "Tiếng Việt";
+    api_documentation: "Tài liệu API" / "API documentation";
+    health_data: "Tình trạng (JSON)" / "Health (JSON)";
+    overview: "Tổng quan" / "Overview";
+    site: "Cơ sở" / "Site";
+    gateway: "Thiết bị" / "Gateway";
+    plant_time: "Giờ nhà máy" / "Plant time";
+    hub_time: "Giờ hệ thống" / "System time";
+    stale: "Mất kết nối với máy chủ. Số liệu bên dưới có thể đã cũ; trang sẽ tự thử lại." / "The server can't be reached. Figures below may be old; the page keeps trying.";
+    no_script: "Trình duyệt không chạy JavaScript: hãy tải lại trang để xem số liệu mới." / "Without JavaScript, reload the page for newer figures.";
+
+    all_well: "Mọi bộ phận hoạt động bình thường" / "Everything works as it should";
+    degraded: "Có bộ phận đang tự khôi phục, không mất dữ liệu" / "Something is recovering by itself; no data is lost";
+    failed: "Cần người xử lý: một cam kết không còn được bảo đảm" / "A person is needed: a guarantee is lost";
+    status: "Tình trạng" / "Status";
+    since: "Từ lúc" / "Since";
+    counts: "Đã đếm" / "Counted";
+    component: "Bộ phận" / "Component";
+    nothing_yet: "Chưa có gì." / "Nothing yet.";
+
+    moving: "Dữ liệu đang chạy" / "Data on the move";
+    samples: "giá trị đo" / "samples";
+    records: "bản ghi" / "records";
+    pages: "trang đã ký" / "signed pages";
+    pages_held: "trang đã nhận" / "pages held";
+    fact_rows: "bản ghi đã nhận" / "records held";
+
+    site_kpis: "Chỉ số của cơ sở" / "KPIs of the site";
+    kpi: "Chỉ số" / "KPI";
+    running_hour: "Giờ đang chạy" / "Running hour";
+    today: "Hôm nay" / "Today";
+    yesterday: "Hôm qua" / "Yesterday";
+    this_hour: "Giờ này" / "This hour";
+    last_hour: "Giờ trước" / "Last hour";
+    this_month: "Tháng này" / "This month";
+    period: "Kỳ" / "Window";
+    coverage: "Mức đầy đủ dữ liệu" / "Coverage";
+    closed: "đã chốt" / "closed";
+    provisional: "tạm tính" / "provisional";
+    source_link: "nguồn gốc số liệu" / "provenance";
+    hint: "Bấm vào một con số để xem nguồn gốc số liệu; vạch màu là mức đầy đủ dữ liệu." / "Select a figure to see its provenance; the bar is its coverage.";
+
+    assets: "Máy móc và chuyền" / "Assets";
+    asset: "Máy, chuyền" / "Asset";
+    state: "Trạng thái máy" / "Machine state";
+    no_state: "không theo dõi trạng thái" / "state not tracked";
+
+    sources: "Nguồn dữ liệu" / "Sources";
+    source: "Nguồn" / "Source";
+    sinks: "Nơi nhận" / "Destinations";
+    sink: "Nơi nhận" / "Destination";
+    undeliverable: "bản ghi chưa gửi được" / "undeliverable";
+    backlog_pages: "trang chờ gửi" / "pages to deliver";
+    backlog_records: "bản ghi chờ gửi" / "records to deliver";
+    everything_sent: "đã gửi hết" / "all delivered";
+    others: "Bên trong thiết bị" / "Inside the box";
+    hub_inside: "Bên trong hệ thống" / "Inside the hub";
+
+    province: "Tỉnh, thành" / "Province";
+    park_total: "Toàn khu" / "Whole park";
+    sites_reporting: "Cơ sở có số liệu" / "Sites reporting";
+    of: "trên" / "of";
+    gateways: "Thiết bị của các cơ sở" / "Gateways of the sites";
+    connection: "Kết nối" / "Connection";
+    connected: "đang kết nối" / "connected";
+    not_connected: "mất kết nối" / "not connected";
+    never_connected: "chưa từng kết nối" / "never connected";
+    last_seen: "Lần cuối nhận" / "Last page";
+    ago: "trước" / "ago";
+    last_page: "Trang cuối" / "Last page no.";
+    key: "Khóa" / "Key";
+    forked: "chuỗi trang bị mâu thuẫn, đã dừng nhận" / "the chain of pages is contradicted, stream stopped";
+    more_sites: "Danh sách dài hơn trang này; API có đầy đủ." / "There are more than this page shows; the API has all.";
+
+    source_title: "Nguồn gốc số liệu" / "Provenance";
+    value: "Giá trị" / "Value";
+    formula: "Công thức" / "Formula";
+    method: "Phiên bản công thức" / "Method version";
+    standard: "Tiêu chuẩn" / "Standard";
+    revision: "Lần sửa" / "Revision";
+    no_revision: "tính khi đọc, không dựa trên một bản ghi duy nhất" / "computed on read, not from a single record";
+    facts: "Dữ kiện đã cộng gộp" / "Merged facts";
+    fact: "Dữ kiện" / "Fact";
+    amount: "Số lượng" / "Amount";
+    factors: "Hệ số đã dùng" / "Factors used";
+    factor: "Hệ số" / "Factor";
+    year: "Năm" / "Year";
+    version: "Phiên bản (SHA-256)" / "Version (SHA-256)";
+    no_factors: "Không dùng hệ số nào." / "No factor is used.";
+    no_facts: "Không có dữ kiện nào trong kỳ này." / "There are no facts in this window.";
+    notes: "Lưu ý" / "Notes";
+    as_json: "Số liệu này qua API (JSON)" / "This figure by the API (JSON)";
+    delivered_by: "Thiết bị đã ký và gửi" / "Signed and delivered by";
+    measured_by: "Điểm đo đã dùng" / "Measured by these tags";
+    page_numbers: "trang" / "pages";
+    carried: "bản ghi" / "records";
+    no_data: "không có dữ liệu mới" / "no fresh data";
+    reported: "Thiết bị của cơ sở báo" / "Reported by the site's box";
+    about: "Của" / "About";
+    back: "Về trang tổng quan" / "Back to the overview";
+    signature_note: "Mã xác thực thiết bị cho thấy trang đến từ thiết bị nào và chưa bị sửa; nó không thay chữ ký số." / "The page signature shows which gateway a page came from and that it wasn't edited; it is not a legal digital signature.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BOTH, Language};
+
+    #[test]
+    fn both_languages_have_every_text() {
+        for (name, vi, en) in BOTH {
+            assert!(!vi.trim().is_empty() && !en.trim().is_empty(), "{name}");
+            assert_ne!(vi, en, "{name}");
+        }
+    }
+
+    #[test]
+    fn vietnamese_is_the_default_and_the_language_travels_in_the_link() {
+        assert_eq!(Language::from_parameter(None), Language::Vi);
+        assert_eq!(Language::from_parameter(Some("fr")), Language::Vi);
+        assert_eq!(Language::from_parameter(Some("en")), Language::En);
+    }
+}

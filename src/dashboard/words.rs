@@ -1,0 +1,149 @@
+//! Codes in words: what the API says as a code, the pages say in the reader's language.
+
+use super::language::Language;
+use crate::api::ScopeKind;
+use crate::model::record::{Flag, Reason};
+use crate::model::state::MachineState;
+use crate::model::unit::ProductUnit;
+use crate::runtime::health::Status;
+
+/// Returns why there is no value.
+pub(super) const fn reason(reason: Reason, language: Language) -> &'static str {
+    let (vi, en) = match reason {
+        Reason::NoData => ("chưa đo được gì trong kỳ", "nothing was measured"),
+        Reason::NoInput => ("không có điểm đo cho chỉ số này", "no tag feeds this KPI"),
+        Reason::NoProduction => ("chưa có sản phẩm", "nothing was produced"),
+        Reason::NoProductionTime => ("chưa có thời gian sản xuất", "no production time"),
+        Reason::NoBusyTime => ("chưa có thời gian làm việc theo kế hoạch", "no planned busy time"),
+        Reason::NoPlannedRunTime => ("chưa khai báo thời gian chuẩn cho mỗi sản phẩm", "no planned run time declared"),
+        Reason::NoEnergy => ("không dùng năng lượng", "no energy was used"),
+        Reason::NoPublishedFactor => ("chưa có hệ số được công bố cho năm", "no factor published for the year"),
+        Reason::BelowFinestGrain => ("kỳ ngắn hơn mức chỉ số cho phép", "the window is too short for this KPI"),
+        Reason::NotMergeable => ("không cộng gộp được cho phạm vi này", "can't be merged for this scope"),
+        Reason::NotShared => ("cơ sở không chia sẻ", "not shared by the factory"),
+    };
+    language.pick(vi, en)
+}
+
+/// Returns what a reader must know beside a value.
+pub(super) const fn flag(flag: Flag, language: Language) -> &'static str {
+    let (vi, en) = match flag {
+        Flag::EffectivenessAbove100 => (
+            "hiệu suất trên 100 %: thời gian chuẩn quá rộng",
+            "effectiveness above 100 %: planned run time too generous",
+        ),
+        Flag::Provisional => ("dùng hệ số của năm khác", "rests on a factor of another year"),
+        Flag::CalendarAssumed => {
+            ("chưa khai báo ca: mọi giờ tính là giờ làm việc", "no shifts declared: all time is planned")
+        }
+        Flag::Substituted => ("có phần được phân bổ qua lúc mất dữ liệu", "contains amounts spread over a gap"),
+        Flag::Excluded => ("đã loại phần tăng bất khả thi", "impossible growth was left out"),
+        Flag::Scope1NotDeclared => ("chưa khai báo phát thải trực tiếp", "direct emissions not declared"),
+        Flag::WindowOpen => ("kỳ chưa kết thúc", "the window is still open"),
+    };
+    language.pick(vi, en)
+}
+
+/// Returns the state of a component.
+pub(super) const fn status(status: Status, language: Language) -> &'static str {
+    match status {
+        Status::Ok => language.pick("bình thường", "ok"),
+        Status::Degraded => language.pick("đang khôi phục", "recovering"),
+        Status::Failed => language.pick("cần xử lý", "needs a person"),
+    }
+}
+
+/// Returns the class of a state: colour and mark.
+pub(super) const fn status_class(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "good",
+        Status::Degraded => "warn",
+        Status::Failed => "bad",
+    }
+}
+
+/// Returns what a machine does.
+pub(super) const fn state(state: MachineState, language: Language) -> &'static str {
+    let (vi, en) = match state {
+        MachineState::Producing => ("đang sản xuất", "producing"),
+        MachineState::Setup => ("đang chuẩn bị", "setup"),
+        MachineState::Fault => ("hỏng", "fault"),
+        MachineState::Stopped => ("dừng", "stopped"),
+        MachineState::Idle => ("chờ việc", "idle"),
+        MachineState::Down => ("ngừng", "down"),
+        MachineState::PlannedDown => ("bảo trì theo kế hoạch", "planned down"),
+    };
+    language.pick(vi, en)
+}
+
+/// Returns the class of a machine state.
+pub(super) const fn state_class(state: MachineState) -> &'static str {
+    match state {
+        MachineState::Producing => "good",
+        MachineState::Fault | MachineState::Stopped => "bad",
+        MachineState::Setup | MachineState::Idle | MachineState::Down | MachineState::PlannedDown => "quiet",
+    }
+}
+
+/// Returns what a scope is.
+pub(super) const fn kind(kind: ScopeKind, language: Language) -> &'static str {
+    let (vi, en) = match kind {
+        ScopeKind::Province => ("tỉnh, thành", "province"),
+        ScopeKind::Park => ("khu công nghiệp", "park"),
+        ScopeKind::Site => ("cơ sở", "site"),
+        ScopeKind::Area => ("khu vực", "area"),
+        ScopeKind::Line => ("chuyền", "line"),
+        ScopeKind::Unit => ("máy", "machine"),
+        ScopeKind::Asset => ("tài sản", "asset"),
+    };
+    language.pick(vi, en)
+}
+
+/// Returns what quantities are counted in.
+pub(super) const fn product(unit: ProductUnit, language: Language) -> &'static str {
+    match unit {
+        ProductUnit::Piece => language.pick("sản phẩm", "piece"),
+        ProductUnit::Kilogram => "kg",
+        ProductUnit::Tonne => language.pick("tấn", "t"),
+        ProductUnit::Metre => "m",
+        ProductUnit::SquareMetre => "m²",
+        ProductUnit::CubicMetre => "m³",
+        ProductUnit::Litre => language.pick("lít", "L"),
+    }
+}
+
+/// Returns what a count counts, or its name as it is where no words are known.
+pub(super) fn count(name: &str, language: Language) -> &str {
+    let (vi, en) = match name {
+        "samples" => ("giá trị đo", "samples"),
+        "polls" => ("lượt đọc", "polls"),
+        "messages" => ("tin nhắn", "messages"),
+        "requests" => ("yêu cầu", "requests"),
+        "timeouts" => ("lần quá giờ", "time-outs"),
+        "connections" => ("lần kết nối", "connections"),
+        "acknowledged" => ("tin đã xác nhận", "acknowledged"),
+        "unacknowledged" => ("tin chờ xác nhận", "unacknowledged"),
+        "granted" => ("chủ đề được nhận", "topics granted"),
+        "sent_again" => ("tin gửi lại", "sent again"),
+        "stale_acknowledgements" => ("xác nhận đã cũ", "stale acknowledgements"),
+        "unmapped" => ("tin không thuộc điểm đo nào", "unmapped messages"),
+        "missed_polls" => ("lượt đọc bị lỡ", "missed polls"),
+        "delivered_pages" => ("trang đã gửi", "pages delivered"),
+        "delivered_records" => ("bản ghi đã gửi", "records delivered"),
+        "failed_attempts" => ("lần gửi hỏng", "failed attempts"),
+        "commits" => ("lần ghi", "commits"),
+        "records" => ("bản ghi", "records"),
+        "pages" => ("trang", "pages"),
+        "late_samples" => ("giá trị đến muộn", "late samples"),
+        "duplicate_samples" => ("giá trị trùng", "duplicates"),
+        "samples_ahead_of_the_clock" => ("giá trị có giờ quá sớm", "samples ahead of the clock"),
+        "fact_rows" => ("bản ghi đã nhận", "records held"),
+        "rejected_records" => ("bản ghi không dùng được", "unusable records"),
+        "repeated_pages" => ("trang gửi lại", "repeated pages"),
+        "gaps" => ("trang đến sớm", "early pages"),
+        "forked_pages" => ("trang mâu thuẫn", "forked pages"),
+        "errors" => ("lỗi", "errors"),
+        _ => return name,
+    };
+    language.pick(vi, en)
+}
