@@ -14,5 +14,6 @@
 mod fault_proxy;
 mod harness;
 mod harness_works;
+mod influx;
 mod modbus;
 mod mqtt;
