@@ -303,6 +303,9 @@ pub async fn run(
     token: &CancellationToken,
 ) -> Result<(), PipelineError> {
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+    for component in ["engine", "pipeline", "store"] {
+        health.set(component, Status::Ok, "", clock.now());
+    }
     loop {
         let batches = gather(&mut ends.inbox, clock, token).await;
         loop {

@@ -1,6 +1,6 @@
 //! `parkgate verify`: checks signatures, chain, gaps and policy of pages offline.
 //!
-//! In: page files, directories of them, JSON-lines exports; keys and receipts to hold them against. Out: one sentence
+//! In: page files, directories of them, JSON-lines exports, the databases of box and hub; keys and receipts to hold them against. Out: one sentence
 //! for each thing that is wrong and one line for each chain; exit code 0 where nothing is, 1 otherwise.
 
 use std::fs;
@@ -13,15 +13,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use crate::hub;
 use crate::ledger::chain::{Audit, ChainSummary, KnownHead, Presented, Trust, verify_chain};
 use crate::ledger::key::{Jwk, VerifyingKey};
+use crate::store;
 use crate::wire::receipt::Receipt;
 
 /// Arguments of `parkgate verify`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Page files (`<stream>-<epoch>-<seq>.json` with its `.jws` beside it), directories of them, or `.jsonl` exports
-    /// of lines like {"page": "<base64 of the bytes>", "jws": "…"}.
+    /// Page files (`<stream>-<epoch>-<seq>.json` with its `.jws` beside it), directories of them, `.jsonl` exports of
+    /// lines like {"page": "<base64 of the bytes>", "jws": "…"}, a box's `parkgate.db` or a hub's `hub.db`.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// A public key to believe: a JWK, or a file that holds one. Several may be given. Without one, the key that the
@@ -64,6 +66,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     Ok(if audit.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
+
+/// Pages read from a box's store at a time.
+const PAGES_AT_ONCE: usize = 100;
 
 /// A page as it was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -125,10 +130,56 @@ fn collect(path: &Path, pages: &mut Vec<Found>) -> anyhow::Result<()> {
     if is_extension(path, "jsonl") {
         return collect_lines(path, pages);
     }
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some(store::FILE_NAME) => return collect_box(path, pages),
+        Some(hub::store::FILE) => return collect_hub(path, pages),
+        _ => {}
+    }
     // A page without its signature is a finding, not a reason to stop.
     let jws = fs::read_to_string(path.with_extension("jws")).unwrap_or_default();
     let bytes = fs::read(path).with_context(context)?;
     pages.push(Found { place: path.display().to_string(), bytes, jws: jws.trim_end().to_owned() });
+    Ok(())
+}
+
+/// The pages a box keeps. Each epoch is read whole, so that one which is gone from the database shows as a gap.
+fn collect_box(path: &Path, pages: &mut Vec<Found>) -> anyhow::Result<()> {
+    let context = || format!("{} can't be read", path.display());
+    let reader = store::Reader::open(path.parent().unwrap_or(Path::new("."))).with_context(context)?;
+    for (stream, head) in reader.heads().with_context(context)? {
+        for epoch in 1..=head.epoch {
+            let mut after = 0;
+            loop {
+                let read = reader.pages_after(&stream, epoch, after, PAGES_AT_ONCE).with_context(context)?;
+                let Some(last) = read.last() else { break };
+                after = last.seq;
+                pages.extend(read.into_iter().map(|page| Found {
+                    place: format!("{}, page {stream}/{epoch}/{}", path.display(), page.seq),
+                    bytes: page.bytes,
+                    jws: page.jws,
+                }));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The pages a hub keeps, of all gateways.
+fn collect_hub(path: &Path, pages: &mut Vec<Found>) -> anyhow::Result<()> {
+    let found = hub::read::Reader::new(path).ask(|hub| {
+        let mut found = Vec::new();
+        for chain in hub.streams()? {
+            let (gateway, stream, epoch) = (&chain.gateway, &chain.stream, chain.epoch);
+            for seq in 1..=chain.head_seq {
+                if let Some((bytes, jws)) = hub.page(gateway, stream, epoch, seq)? {
+                    let place = format!("{}, page {gateway}/{stream}/{epoch}/{seq}", path.display());
+                    found.push(Found { place, bytes, jws });
+                }
+            }
+        }
+        Ok(found)
+    });
+    pages.extend(found.with_context(|| format!("{} can't be read", path.display()))?);
     Ok(())
 }
 
