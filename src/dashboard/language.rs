@@ -75,6 +75,7 @@ macro_rules! texts {
 }
 
 texts! {
+    loaded_at: "Trang được tải lúc" / "Page loaded at";
     skip: "Đến nội dung chính" / "Skip to main content";
     other_language: "English" / "Tiếng Việt";
     api_documentation: "Tài liệu API" / "API documentation";

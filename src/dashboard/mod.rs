@@ -77,6 +77,8 @@ struct Page<'a> {
     /// The main part, already HTML.
     main: &'a str,
     version: &'static str,
+    /// Plant time at which the page was made; the main part may be fresher.
+    loaded: String,
 }
 
 async fn overview(State(api): State<Arc<Api>>, Query(view): Query<View>) -> Outcome<Html<String>> {
@@ -89,7 +91,7 @@ async fn overview(State(api): State<Arc<Api>>, Query(view): Query<View>) -> Outc
     let live = format!("/live?{}", query(language));
     let other_href = format!("/?{}", query(language.other()));
     let main = overview_main(&api, view).await?;
-    page(language, other_href, language.texts().overview, live, &main)
+    page(&api, language, other_href, language.texts().overview, live, &main)
 }
 
 /// Returns the main part alone: what the script puts in place of the shown one.
@@ -108,9 +110,17 @@ async fn overview_main(api: &Arc<Api>, view: View) -> Outcome<String> {
     .await
 }
 
-fn page(language: Language, other_href: String, title: &str, live: String, main: &str) -> Outcome<Html<String>> {
+fn page(
+    api: &Api,
+    language: Language,
+    other_href: String,
+    title: &str,
+    live: String,
+    main: &str,
+) -> Outcome<Html<String>> {
     let (t, version) = (language.texts(), env!("CARGO_PKG_VERSION"));
-    render(&Page { language, other: language.other(), other_href, t, title, live, main, version }).map(Html)
+    let loaded = format::instant(api.clock.now(), api.calendar().zone(), language);
+    render(&Page { language, other: language.other(), other_href, t, title, live, main, version, loaded }).map(Html)
 }
 
 fn render(template: &impl Template) -> Outcome<String> {

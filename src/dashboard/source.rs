@@ -65,7 +65,7 @@ pub(super) async fn page(State(api): State<Arc<Api>>, Query(asked): Query<Asked>
     let origins = api.origins(query.scope.clone(), query.grain, figure.window).await?;
     let source = source(&api, &query, &figure, origins, language)?;
     let other_href = Cell::of(&figure, &query.scope, query.grain, language.other()).href;
-    super::page(language, other_href, language.texts().source_title, String::new(), &super::render(&source)?)
+    super::page(&api, language, other_href, language.texts().source_title, String::new(), &super::render(&source)?)
 }
 
 fn query(asked: &Asked) -> Outcome<figure::Query> {

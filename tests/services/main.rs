@@ -11,6 +11,7 @@
     reason = "a test fails loudly, compares exact figures, and starts what it watches; not every test uses the whole harness"
 )]
 
+mod browser;
 mod fault_proxy;
 mod harness;
 mod harness_works;
