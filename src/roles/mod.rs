@@ -23,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api};
 use crate::dashboard;
-use crate::dashboard;
 use crate::runtime::tasks::{Policy, Stage, Tasks};
 
 /// Runs a role on a multi-threaded runtime.
