@@ -194,7 +194,10 @@ fn counts(spec: &TagSpec) -> bool {
 
 /// Where each counted tag is used.
 #[derive(Default)]
-struct Uses<'a>(BTreeMap<&'a TagName, Vec<(Range<usize>, &'a AssetId, &'static str)>>);
+struct Uses<'a>(BTreeMap<&'a TagName, Vec<Use<'a>>>);
+
+/// A place in the file, the asset, and the key under which it takes the tag.
+type Use<'a> = (Range<usize>, &'a AssetId, &'static str);
 
 impl<'a> Uses<'a> {
     fn note(&mut self, tag: &'a Spanned<TagName>, asset: &'a AssetId, key: &'static str) {
