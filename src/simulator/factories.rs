@@ -96,12 +96,12 @@ fn at(line: &Shared, now: Timestamp) -> MutexGuard<'_, Line> {
     line
 }
 
-/// Steel works: unit 1 is the main meter, unit 2 the rolling mill's controller.
+/// Steel works whose registers began to count at `began`: unit 1 is the main meter, unit 2 the rolling mill's controller.
 ///
 /// # Errors
 /// The embedded data are damaged.
-pub fn steel(clock: &Clock) -> Result<Devices, SteelDataError> {
-    let works = Arc::new(SteelWorks::new(STEEL_DATA, VIET_NAM_MS, clock.now())?);
+pub fn steel(clock: &Clock, began: Timestamp) -> Result<Devices, SteelDataError> {
+    let works = Arc::new(SteelWorks::new(STEEL_DATA, VIET_NAM_MS, began)?);
     let (meter, mill) = (Arc::clone(&works), works);
     Ok(Devices::new(
         clock.clone(),
@@ -132,9 +132,9 @@ pub fn steel(clock: &Clock) -> Result<Devices, SteelDataError> {
     ))
 }
 
-/// Garment line, all over MQTT: three stations and a meter. Returns the publishers with their client ids.
-pub fn garment(clock: &Clock) -> Vec<(&'static str, Device)> {
-    let line: Shared = Arc::new(Mutex::new(Line::new(&[CUTTING, SEWING, FINISHING], 6.0, GARMENT_SEED, clock.now())));
+/// Garment line that began at `began`, all over MQTT: three stations and a meter. Returns the publishers with their client ids.
+pub fn garment(began: Timestamp) -> Vec<(&'static str, Device)> {
+    let line: Shared = Arc::new(Mutex::new(Line::new(&[CUTTING, SEWING, FINISHING], 6.0, GARMENT_SEED, began)));
     let meter = Arc::clone(&line);
     let stations = ["cutting-1", "sewing-1", "finishing-1"].into_iter().enumerate().map(|(position, name)| {
         let line = Arc::clone(&line);
@@ -177,10 +177,10 @@ fn garment_message(device: &str, point: &str, value: &str, now: Timestamp) -> Me
     Message { topic: format!("floor/{device}/{point}"), payload: format!(r#"{{"v":{value},"ts":"{now}"}}"#) }
 }
 
-/// Electronics line: unit 1 is the meter, units 11 and 12 are the controllers of placer and oven; the optical
+/// Electronics line that began at `began`: unit 1 is the meter, units 11 and 12 are the controllers of placer and oven; the optical
 /// inspection publishes over MQTT.
-pub fn electronics(clock: &Clock) -> (Devices, Vec<(&'static str, Device)>) {
-    let line: Shared = Arc::new(Mutex::new(Line::new(&[PLACER, OVEN, INSPECTION], 9.0, ELECTRONICS_SEED, clock.now())));
+pub fn electronics(clock: &Clock, began: Timestamp) -> (Devices, Vec<(&'static str, Device)>) {
+    let line: Shared = Arc::new(Mutex::new(Line::new(&[PLACER, OVEN, INSPECTION], 9.0, ELECTRONICS_SEED, began)));
     let meter = Arc::clone(&line);
     let mut devices: Vec<(u8, super::modbus::Device)> = vec![(
         1,
