@@ -13,11 +13,11 @@ use super::words;
 use crate::api::edge::Edge;
 use crate::api::{Api, Outcome, ScopeKind, store_problem};
 use crate::engine::kpi::{self, CATALOGUE};
-use crate::engine::plant::Asset;
 use crate::model::id::{StreamName, TagName};
 use crate::model::number::Number;
 use crate::model::record::{KpiId, Level};
 use crate::model::state::MachineState;
+use crate::model::tag::TagIndex;
 use crate::model::time::{Grain, Timestamp, Window};
 use crate::store::{LatestSample, StoreError};
 use crate::wire::figure::{Figure, Query, Scope};
@@ -139,16 +139,16 @@ impl View<'_> {
                 Ok(AssetRow {
                     name: asset.name.clone().unwrap_or_else(|| asset.id.to_string()),
                     kind: words::kind(kind(asset.level), self.language),
-                    state: self.state(asset, &latest),
+                    state: asset.state.and_then(|tag| self.state(tag, &latest)),
                     cells: self.running(&self.edge.scope(asset), Grain::Hour, &kpis)?.1,
                 })
             })
             .collect()
     }
 
-    /// Returns what a machine does; `None` where nobody tracks it.
-    fn state(&self, asset: &Asset, latest: &BTreeMap<TagName, LatestSample>) -> Option<State> {
-        let tag = self.edge.plant.tags.get(asset.state?.as_usize())?;
+    /// Returns what a machine does, by its state tag; `None` where the plant has no such tag.
+    fn state(&self, tag: TagIndex, latest: &BTreeMap<TagName, LatestSample>) -> Option<State> {
+        let tag = self.edge.plant.tags.get(tag.as_usize())?;
         let sample = latest.get(&tag.name);
         let fresh =
             sample.filter(|sample| sample.quality.is_usable() && self.now.ms_since(sample.measured_at) <= tag.hold_ms);
