@@ -16,6 +16,7 @@ use crate::api::edge::Edge;
 use crate::api::{Api, Backend};
 use crate::config::Gateway;
 use crate::model::tag::TagSpec;
+use crate::model::time::Timestamp;
 use crate::pipeline::{self, Ends, INBOX_BATCHES, Pipeline, StreamPolicy};
 use crate::profile::Library;
 use crate::runtime::clock::Clock;
@@ -40,6 +41,20 @@ pub struct Args {
     /// Log as JSON lines.
     #[arg(long)]
     json: bool,
+    /// Rehearse: plant time runs so many times as fast, and every record says that it is simulated.
+    #[arg(long, requires = "from", value_parser = speed)]
+    speed: Option<f64>,
+    /// Rehearse: plant time at the start.
+    #[arg(long, requires = "speed")]
+    from: Option<Timestamp>,
+}
+
+/// Plant time runs at most so many times as fast as real time; beyond it polls can't follow.
+const SPEED_MAX: f64 = 1000.0;
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse::<f64>().ok().filter(|speed| *speed >= 1.0 && *speed <= SPEED_MAX);
+    speed.ok_or_else(|| format!("\"{text}\" is not a speed: expected a number from 1 to {SPEED_MAX}"))
 }
 
 /// Runs an edge box until SIGINT or SIGTERM.
@@ -50,8 +65,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(gateway) = load::gateway(&args.config)? else { return Ok(load::refused()) };
     log::start(args.json);
     let id = gateway.gateway.id.get_ref().clone();
+    let clock = match (args.from, args.speed) {
+        (Some(from), Some(speed)) => Clock::scaled(from, speed),
+        _ => Clock::system(),
+    };
     super::block_on(async {
-        let running = start(gateway, Clock::system()).await?;
+        let running = start(gateway, clock).await?;
         writeln!(std::io::stdout(), "parkgate box {id} at http://{}", running.address())?;
         let failed = super::until_stopped(&running.stopped()).await;
         let late = running.shutdown(STAGE_DEADLINE).await;

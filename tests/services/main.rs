@@ -7,14 +7,19 @@
     clippy::unwrap_used,
     clippy::float_cmp,
     clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
     dead_code,
     reason = "a test fails loudly, compares exact figures, and starts what it watches; not every test uses the whole harness"
 )]
 
 mod browser;
+mod crash;
 mod fault_proxy;
+mod field_to_hub;
 mod harness;
 mod harness_works;
+mod hub_faults;
 mod influx;
 mod modbus;
 mod mqtt;
+mod plant;
