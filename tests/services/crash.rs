@@ -22,7 +22,7 @@ fn whatever_is_killed_the_hub_holds_each_page_once_and_every_amount_counts_once(
     eprintln!("repeat these moments with PARKGATE_TEST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut meter = ModbusServer::start();
-    meter.set("holding", 100, &[120]);
+    meter.set("holding", 100, &[144]);
     meter.set_u32("input", 200, 1_000_000);
     let broker = Mosquitto::start();
     let mut hub = Hub::start();
@@ -243,9 +243,8 @@ fn check_coverage(records: &[Value], last_window: u32) {
     let expected = total(records, "site", "electricity_expected_ms");
     assert!(observed < expected, "the box was dead for a while: {observed} of {expected} ms observed");
     let energy = total(records, "site", "electricity_micro_kwh");
-    // 120 kW are 120,000,000 micro-kWh an hour: 33 1/3 in each millisecond. Rounding is once a segment.
-    let by_hand = observed as f64 * 120e6 / 3.6e6;
-    assert!((energy as f64 - by_hand).abs() < 1000.0, "{energy} booked for {observed} ms of 120 kW, {by_hand} by hand");
+    // 144 kW are 40 micro-kWh in each millisecond, so that nothing is rounded.
+    assert_eq!(energy, observed * 40, "what was booked for {observed} ms of 144 kW");
     let windows = i64::from((last_window - FIRST_MINUTE) / 5 + 1);
     let producing = total(records, "press-1", "apt_ms");
     assert!(producing >= (windows - 1) * 300_000, "{producing} ms produced in {windows} windows of 5 min");

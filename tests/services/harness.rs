@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -101,9 +103,17 @@ impl Drop for Process {
     }
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on and that this process hands out once.
+///
+/// It lies below the range from which the system takes ports for outgoing connections: there, a test that asks whether
+/// somebody listens may end up connected to itself, and another test's connection may sit on the port.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    let next = NEXT.get_or_init(|| AtomicU16::new(fastrand::u16(0..12_000)));
+    (0..12_000)
+        .map(|_| 20_000 + next.fetch_add(1, Ordering::SeqCst) % 12_000)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port below 32,000 is free")
 }
 
 /// Asks again until there is an answer; panics, naming `what`, after `limit`.
