@@ -295,8 +295,7 @@ proptest! {
 fn final_facts(effects: &Effects) -> BTreeMap<(AssetId, Timestamp), Facts> {
     let mut all: BTreeMap<(AssetId, Timestamp), Facts> = BTreeMap::new();
     for FactRow { asset, minute, facts } in effects.facts.iter().chain(&effects.corrections) {
-        let sum = all.entry((asset.clone(), *minute)).or_default();
-        facts.iter().for_each(|(measure, amount)| sum.add(measure, amount));
+        all.entry((asset.clone(), *minute)).or_default().correct(facts);
     }
     all
 }

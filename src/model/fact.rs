@@ -152,6 +152,11 @@ impl Facts {
         self.merge(other, Measure::over_time);
     }
 
+    /// Adds a correction of the same span: every measure, a maximum too, since the correction says by how much it grew.
+    pub fn correct(&mut self, correction: &Self) {
+        correction.iter().for_each(|(measure, amount)| self.add(measure, amount));
+    }
+
     /// Merges the facts of another asset over the same span. A measure that doesn't merge over assets is removed.
     pub fn merge_over_assets(&mut self, other: &Self) {
         self.merge(other, Measure::over_assets);
@@ -310,6 +315,13 @@ mod tests {
         assert_eq!(over_time.get(Measure::HalfHourPeak), Some(7));
         over_time.merge_over_assets(&facts(&[(Measure::HalfHourPeak, 1)]));
         assert_eq!(over_time.get(Measure::HalfHourPeak), None);
+    }
+
+    #[test]
+    fn a_correction_adds_to_a_maximum_as_well() {
+        let mut stored = facts(&[(Measure::HalfHourPeak, 50), (Measure::Electricity, 5)]);
+        stored.correct(&facts(&[(Measure::HalfHourPeak, 8)]));
+        assert_eq!(stored, facts(&[(Measure::HalfHourPeak, 58), (Measure::Electricity, 5)]));
     }
 
     #[test]

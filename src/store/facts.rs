@@ -19,7 +19,7 @@ pub(super) fn replace(connection: &Connection, rows: &[FactRow]) -> Result<(), S
     Ok(())
 }
 
-/// Adds corrections to what is stored, each measure after its rule over time.
+/// Adds corrections to what is stored.
 pub(super) fn add(connection: &Connection, corrections: &[FactRow]) -> Result<(), StoreError> {
     if corrections.is_empty() {
         return Ok(());
@@ -33,7 +33,7 @@ pub(super) fn add(connection: &Connection, corrections: &[FactRow]) -> Result<()
             Some(bytes) => decode(&bytes, correction.asset.as_str(), correction.minute)?,
             None => Facts::default(),
         };
-        facts.merge_over_time(&correction.facts);
+        facts.correct(&correction.facts);
         upsert.execute(params![correction.asset.as_str(), correction.minute.0, facts.to_bytes()])?;
     }
     Ok(())

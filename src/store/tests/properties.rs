@@ -149,7 +149,7 @@ impl Model {
             self.facts.insert((row.asset, row.minute), row.facts);
         }
         for row in turn.corrections {
-            self.facts.entry((row.asset, row.minute)).or_default().merge_over_time(&row.facts);
+            self.facts.entry((row.asset, row.minute)).or_default().correct(&row.facts);
         }
         self.records.extend(records);
         self.pages.extend(cut);
