@@ -132,7 +132,8 @@ fn a_hub_restored_from_an_older_backup_gets_the_missing_pages_again() {
     park.wait_for_pages(3);
     park.wait_for_delivery("a good start");
     park.hub.stop();
-    let backup = park.hub.directory.path().join("backup.db");
+    let copy = tempfile::tempdir().unwrap();
+    let backup = copy.path().join("hub.db");
     std::fs::copy(park.hub.database(), &backup).unwrap();
     let held = pages(&backup).len();
     park.hub.start_again();

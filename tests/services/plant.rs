@@ -226,7 +226,7 @@ pub(crate) struct StoredPage {
     pub(crate) jws: String,
 }
 
-/// The pages of a box's or a hub's database, in the order of their numbers; equal numbers would show twice.
+/// The pages of a box's database `parkgate.db` or a hub's `hub.db`, in the order of their numbers; equal numbers would show twice.
 pub(crate) fn pages(database: &Path) -> Vec<StoredPage> {
     let table = if database.ends_with("hub.db") { "page" } else { "pages" };
     let connection = rusqlite::Connection::open(database).unwrap();
