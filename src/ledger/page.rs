@@ -185,7 +185,9 @@ pub fn shared<'m>(
     if kpis.is_empty() {
         return None;
     }
-    let measures: Vec<Measure> = kpis.iter().flat_map(|value| measures_of(&value.kpi)).copied().collect();
+    // Of every shared KPI, not only of those in this record: one that has no value at so fine a grain has one where the
+    // receiver merges its facts over a longer window.
+    let measures: Vec<Measure> = policy.kpis.iter().flat_map(&measures_of).copied().collect();
     Some(SharedRecord {
         site: record.site.clone(),
         asset: record.asset.clone(),
