@@ -129,17 +129,26 @@ fn parts(
             None if asset.sum_children.parts => sum_children(&PARTS, children, all, facts),
             None => {}
         }
+    } else {
+        own_quantities(asset, tags, facts);
+        if let Span::Whole { length_ms, .. } = span {
+            facts.set(Measure::PartsExpected, i128::from(length_ms));
+            facts.set(Measure::PartsObserved, i128::from(observed_ms(&inputs, tags)));
+        }
+    }
+    planned_run_times(asset, children, all, facts);
+}
+
+/// PRU·PQ and PRU·GQ belong to the time they are divided by: an asset with a state of its own, or without children,
+/// takes its own planned run time; any other sums its children's, as it sums their times.
+fn planned_run_times(asset: &Asset, children: &[usize], all: &[Facts], facts: &mut Facts) {
+    if asset.state.is_none() && !children.is_empty() {
         return sum_planned_run_times(children, all, facts);
     }
-    own_quantities(asset, tags, facts);
-    if let Span::Whole { length_ms, .. } = span {
-        facts.set(Measure::PartsExpected, i128::from(length_ms));
-        facts.set(Measure::PartsObserved, i128::from(observed_ms(&inputs, tags)));
-    }
-    if let Some(ns) = asset.planned_run_time_per_unit_ns.map(i128::from) {
-        facts.set(Measure::PruPq, facts.amount(Measure::ProducedQuantity) * ns / 1_000_000);
-        if let Some(good) = facts.get(Measure::GoodQuantity) {
-            facts.set(Measure::PruGq, good * ns / 1_000_000);
+    let Some(ns) = asset.planned_run_time_per_unit_ns.map(i128::from) else { return };
+    for (quantity, planned) in [(Measure::ProducedQuantity, Measure::PruPq), (Measure::GoodQuantity, Measure::PruGq)] {
+        if let Some(quantity) = facts.get(quantity) {
+            facts.set(planned, quantity * ns / 1_000_000);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{Effects, Engine, revise};
 use crate::model::fact::{FactRow, Facts, Measure};
 use crate::model::id::{AssetId, Digest, SiteId, TagName};
 use crate::model::number::Number;
-use crate::model::record::{ClockState, Level, WindowRecord};
+use crate::model::record::{ClockState, Level, Reason, WindowRecord};
 use crate::model::sample::{Quality, Sample, SampleBatch};
 use crate::model::state::MachineState;
 use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
@@ -156,6 +156,23 @@ fn an_hour_of_a_press_gives_the_figures_calculated_by_hand() {
     assert!((kpi(site, "specific_energy") - 120.0 / 1800.0).abs() < 1e-12);
     assert_eq!(kpi(site, "peak_demand"), 120.0);
     assert_eq!(kpi(site, "oee"), kpi(press, "oee"));
+}
+
+#[test]
+fn an_asset_with_a_state_of_its_own_never_divides_its_machines_work_by_its_own_time() {
+    let mut own = (*plant()).clone();
+    own.assets[1].state = Some(STATE);
+    let run = |plant: Plant| {
+        let mut engine = Engine::new(Arc::new(plant), ClockState::Simulated);
+        engine.ingest(&batch(3_600_000, hour()));
+        let mut records = engine.advance(Timestamp(MORNING + 3_600_000)).records;
+        records.extend(engine.finish().records);
+        let line = find(&records, "line-1", Grain::Hour);
+        line.kpis.iter().find(|value| value.kpi.as_str() == "oee").cloned().unwrap()
+    };
+    assert_eq!(run(own.clone()).reason, Some(Reason::NoPlannedRunTime));
+    own.assets[1].planned_run_time_per_unit_ns = Some(1_200_000_000);
+    assert_eq!(run(own).value, Some(1710.0 * 1.2 / 3600.0));
 }
 
 #[test]
