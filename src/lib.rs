@@ -25,7 +25,7 @@
 //! |---|---|---|
 //! | [`model`] | the nouns: ids, time, numbers, samples, facts, records, share policies | nothing of ours |
 //! | [`profile`] | device types as data | `model` |
-//! | [`reference`] | dated factors and holidays, looked up by id and date | `model` |
+//! | [`mod@reference`] | dated factors and holidays, looked up by id and date | `model` |
 //! | [`ledger`] | pages: canonical bytes, chain, signature, verification | `model` |
 //! | [`wire`] | formats between processes | `model` |
 //! | [`engine`] | samples to facts to records; calendar, KPIs | `model`, `reference` |

@@ -23,7 +23,7 @@ use crate::wire::receipt::Receipt;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Page files (`<stream>-<epoch>-<seq>.json` with its `.jws` beside it), directories of them, `.jsonl` exports of
-    /// lines like {"page": "<base64 of the bytes>", "jws": "…"}, a box's `parkgate.db` or a hub's `hub.db`.
+    /// lines like `{"page": "base64 of the bytes", "jws": "…"}`, a box's `parkgate.db` or a hub's `hub.db`.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// A public key to believe: a JWK, or a file that holds one. Several may be given. Without one, the key that the
