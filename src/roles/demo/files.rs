@@ -29,6 +29,9 @@ pub(super) const MQTT: [&str; 2] = ["127.0.0.1:18883", "127.0.0.1:18884"];
 /// The file of the data directory that says since when and how far plant time has run.
 const EPOCH_FILE: &str = "plant-time";
 
+/// Real time by which plant time may have passed what was noted. **Unit**: ms.
+const UNNOTED_MS: f64 = 10_000.0;
+
 /// Addresses that are free here, by the address in the files.
 pub(super) struct Addresses(BTreeMap<&'static str, SocketAddr>);
 
@@ -115,7 +118,7 @@ impl DataDir {
     }
 
     /// Returns how plant time runs on. Scaled time runs ahead of the wall clock, and what is stored must not lie in
-    /// the future, so a kept directory goes on where it stopped; up to a second of it may not have been noted.
+    /// the future, so a kept directory goes on after where it stopped. It is noted every few seconds of real time; ten cover a kill.
     #[expect(clippy::cast_possible_truncation, reason = "seconds of plant time, in ms")]
     pub(super) fn epoch(&self, wall: Timestamp, speed: f64) -> anyhow::Result<Epoch> {
         let path = self.path.join(EPOCH_FILE);
@@ -126,7 +129,7 @@ impl DataDir {
         let text = std::fs::read_to_string(&path).with_context(place)?;
         let (began, last) = text.trim().split_once(' ').with_context(place)?;
         let last: Timestamp = last.parse().with_context(place)?;
-        Ok(Epoch { began: began.parse().with_context(place)?, now: wall.max(last + (10_000.0 * speed) as i64) })
+        Ok(Epoch { began: began.parse().with_context(place)?, now: wall.max(last + (UNNOTED_MS * speed) as i64) })
     }
 
     /// Notes how far plant time has run.
