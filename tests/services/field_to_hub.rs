@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{ModbusServer, Mosquitto, Publisher, VictoriaMetrics, eventually};
-use crate::plant::{EdgeBox, Hub, Neighbours, PlantTime, at, closed_figure, figures, pages, verify};
+use crate::plant::{EdgeBox, Hub, Neighbours, PlantTime, at, closed_figure, figures, verify};
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ fn figures_of_box_hub_and_history_equal_the_hand_calculation() {
     the_history_has_the_same(&history);
     nothing_was_written(&mut meter);
     assert_eq!(edge.stop(), Some(0), "{}", edge.log());
-    let (code, said) = verify(&pages(&hub.database()), hub.directory.path());
+    let (code, said) = verify(&hub.database());
     assert_eq!(code, Some(0), "{said}");
 }
 

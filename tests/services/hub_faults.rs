@@ -81,7 +81,7 @@ impl Park {
         let (kept, held) = (pages(&self.edge.data().join("parkgate.db")), pages(&self.hub.database()));
         assert_eq!(held[..], kept[..held.len()], "the hub holds the box's pages, in order, each once");
         assert!(kept.len() - held.len() <= 2, "{} pages are cut, the hub holds {}", kept.len(), held.len());
-        let (code, said) = verify(&held, self.hub.directory.path());
+        let (code, said) = verify(&self.hub.database());
         assert_eq!(code, Some(0), "{said}");
     }
 }
