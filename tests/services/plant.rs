@@ -267,8 +267,8 @@ url   = "mqtt://127.0.0.1:{mqtt}"
 topic = [{{ filter = "floor/{{device}}/{{point}}", format = "json", value = "$.v", time = "$.ts" }}]
 point = [
   {{ name = "press-1.state", states = {{ run = "producing", fault = "fault", idle = "idle" }}, hold = "2h" }},
-  {{ name = "press-1.total", kind = "counter", hold = "2h" }},
-  {{ name = "press-1.scrap", kind = "counter", hold = "2h" }},
+  {{ name = "press-1.total", kind = "counter", hold = "10min" }},
+  {{ name = "press-1.scrap", kind = "counter", hold = "10min" }},
   {{ name = "line-1.kwh", kind = "interval", period = "1min", unit = "kWh" }},
 ]
 
