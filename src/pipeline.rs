@@ -5,6 +5,7 @@
 //! only after the one transaction that holds its samples. If a commit fails, the engine in memory is rebuilt from the
 //! store and the same batches are tried again; the full queue holds the sources back meanwhile.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,16 +15,16 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::plant::Plant;
-use crate::engine::{CheckpointError, Effects, Engine, Refused, Revision, kpi, revise};
+use crate::engine::{CheckpointError, Effects, Engine, Refused, Revision, kpi, reissue, revise};
 use crate::ledger::key::GatewayKey;
 use crate::ledger::page::SignedPage;
 use crate::ledger::stream::Stream;
-use crate::model::fact::{FactRow, Measure};
-use crate::model::id::{GatewayId, StreamName};
+use crate::model::fact::Measure;
+use crate::model::id::{AssetId, GatewayId, StreamName};
 use crate::model::record::{ClockState, KpiId, WindowRecord};
 use crate::model::sample::SampleBatch;
 use crate::model::share::SharePolicy;
-use crate::model::time::Timestamp;
+use crate::model::time::{Grain, Timestamp, Window};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
@@ -48,6 +49,9 @@ const TRANSIT: Duration = Duration::from_millis(500);
 
 /// How often the engine is woken without input. **Unit**: ms of plant time.
 const WAKE_MS: i64 = 5_000;
+
+/// A clock set back by more than this is a lost guarantee. **Unit**: ms.
+const CLOCK_STEP_MS: i64 = 2_000;
 
 /// Shortest wait between two wakings without input, I/O time: scaled plant time must not spin.
 const WAKE_MIN: Duration = Duration::from_millis(50);
@@ -96,6 +100,17 @@ pub struct Step {
     pub pages: usize,
     /// Samples that took part in nothing.
     pub refused: Refused,
+}
+
+impl Step {
+    fn then(self, later: Self) -> Self {
+        Self {
+            seq: self.seq.max(later.seq),
+            records: self.records + later.records,
+            pages: self.pages + later.pages,
+            ..self
+        }
+    }
 }
 
 /// Engine, streams and store, moved together. Synchronous, so that replay uses the very same steps.
@@ -149,8 +164,20 @@ impl Pipeline {
         for batch in batches {
             self.engine.ingest(batch);
         }
+        self.advance(batches, now)
+    }
+
+    /// Advances the engine and commits, as often as more minutes are due than one commit closes.
+    fn advance(&mut self, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
         let effects = self.engine.advance(now);
-        self.commit(batches, now, effects)
+        let mut more = effects.more;
+        let mut step = self.commit(batches, now, effects)?;
+        while more {
+            let effects = self.engine.advance(now);
+            more = effects.more;
+            step = step.then(self.commit(&[], now, effects)?);
+        }
+        Ok(step)
     }
 
     /// As [`Pipeline::step`], without keeping the samples: they are kept where they come from.
@@ -161,8 +188,7 @@ impl Pipeline {
         for batch in batches {
             self.engine.ingest(batch);
         }
-        let effects = self.engine.advance(now);
-        self.commit(&[], now, effects)
+        self.advance(&[], now)
     }
 
     /// Closes every window as it stands: the end of a recording.
@@ -197,14 +223,15 @@ impl Pipeline {
             )
         };
         self.streams = self.policies.iter().map(open).collect();
+        let mut effects = Effects::default();
         for entry in &resume.journal {
             entry.batches.iter().for_each(|batch| self.engine.ingest(batch));
-            let effects = self.engine.advance(entry.now);
-            // Under the configuration that wrote the journal nothing closes here: a closing commits a checkpoint.
-            // Under a changed one it may, and then it is new.
-            if effects.has_closed() {
-                self.commit(&[], entry.now, effects)?;
-            }
+            effects.merge(self.engine.advance(entry.now));
+        }
+        // Under the configuration that wrote the journal nothing closes here: a closing commits a checkpoint. Under a
+        // changed one it may, and then it is new; the checkpoint that goes with it stands after the whole journal.
+        if let Some(last) = resume.journal.last().filter(|_| effects.has_closed()) {
+            self.commit(&[], last.now, effects)?;
         }
         Ok(())
     }
@@ -226,9 +253,12 @@ impl Pipeline {
     }
 
     fn commit(&mut self, batches: &[SampleBatch], now: Timestamp, effects: Effects) -> Result<Step, PipelineError> {
-        let mut records = effects.records.clone();
+        let mut records = Vec::with_capacity(effects.records.len());
+        for closed in &effects.records {
+            records.push(self.issued(closed, &effects)?);
+        }
         for revision in &effects.revise {
-            records.extend(self.revised(revision, &effects.corrections)?);
+            records.extend(self.revised(revision, &effects)?);
         }
         let pages = self.cut_pages(now, &records);
         if batches.is_empty() && pages.is_empty() && !effects.moved && !effects.has_closed() {
@@ -253,23 +283,52 @@ impl Pipeline {
         self.streams.iter_mut().flat_map(|stream| stream.cut(now, config, records, key)).collect()
     }
 
+    /// Returns the record to publish of a window that closes: as it is, unless the window was published before (its
+    /// shift was changed) or half-hour blocks in it were corrected while it was open.
+    fn issued(&self, closed: &WindowRecord, effects: &Effects) -> Result<WindowRecord, PipelineError> {
+        let published = self.store.revised(&closed.asset, closed.grain, closed.window)?;
+        let has_corrected_blocks =
+            closed.grain >= Grain::HalfHour && closed.facts.amount(Measure::ElectricitySubstituted) != 0;
+        if published.is_none() && !has_corrected_blocks {
+            return Ok(closed.clone());
+        }
+        let peak = match has_corrected_blocks {
+            true => self.peak(&closed.asset, closed.window, effects)?,
+            false => None,
+        };
+        let revision = published.map_or(1, |published| published + 1);
+        Ok(reissue(&self.plant, closed, revision, peak).unwrap_or_else(|| closed.clone()))
+    }
+
+    /// Returns the largest half-hour block of a window: of stored minutes, corrected, and of those that close now.
+    fn peak(&self, asset: &AssetId, window: Window, effects: &Effects) -> Result<Option<i128>, PipelineError> {
+        let mut peaks: BTreeMap<Timestamp, i128> = BTreeMap::new();
+        let stored = self.store.facts(asset, window.start, window.end)?;
+        let closing = effects.facts.iter().filter(|row| row.asset == *asset && window.contains(row.minute));
+        for (minute, facts) in
+            stored.iter().map(|(at, facts)| (*at, facts)).chain(closing.map(|row| (row.minute, &row.facts)))
+        {
+            if let Some(peak) = facts.get(Measure::HalfHourPeak) {
+                peaks.insert(minute, peak);
+            }
+        }
+        for row in effects.corrections.iter().filter(|row| row.asset == *asset) {
+            if let Some(peak) = peaks.get_mut(&row.minute) {
+                *peak += row.facts.amount(Measure::HalfHourPeak);
+            }
+        }
+        Ok(peaks.into_values().max())
+    }
+
     /// Returns the next revision of a closed window's record; `None` where it had none.
-    fn revised(&self, revision: &Revision, corrections: &[FactRow]) -> Result<Option<WindowRecord>, PipelineError> {
+    fn revised(&self, revision: &Revision, effects: &Effects) -> Result<Option<WindowRecord>, PipelineError> {
         let Some(asset) = self.plant.assets.get(revision.asset) else { return Ok(None) };
         let Some(previous) = self.reader.record(&asset.id, revision.grain, revision.window.start)? else {
             return Ok(None);
         };
         let mut peak = previous.facts.get(Measure::HalfHourPeak);
         if revision.correction.amount(Measure::Electricity) != 0 {
-            let minutes = self.store.facts(&asset.id, revision.window.start, revision.window.end)?;
-            let corrected = |minute: Timestamp, stored: i128| {
-                let of_minute = corrections.iter().filter(|row| row.asset == asset.id && row.minute == minute);
-                stored + of_minute.map(|row| row.facts.amount(Measure::HalfHourPeak)).sum::<i128>()
-            };
-            let peaks = minutes.iter().filter_map(|(minute, facts)| {
-                facts.get(Measure::HalfHourPeak).map(|stored| corrected(*minute, stored))
-            });
-            peak = peaks.max().or(peak);
+            peak = self.peak(&asset.id, revision.window, effects)?.or(peak);
         }
         Ok(revise(&self.plant, &previous, revision, peak))
     }
@@ -310,6 +369,7 @@ pub async fn run(
         let batches = gather(&mut ends.inbox, clock, token).await;
         loop {
             let now = clock.now() - clock.plant_ms(TRANSIT);
+            watch_clock(pipeline.engine.now(), clock.now(), health);
             match block_in_place(|| pipeline.step(&batches, now)) {
                 Ok(step) => {
                     backoff.reset();
@@ -374,6 +434,20 @@ async fn gather(inbox: &mut mpsc::Receiver<SampleBatch>, clock: &Clock, token: &
     batches
 }
 
+/// Shows a clock that was set back: until it has caught up, nothing new can be placed in time.
+fn watch_clock(advanced_to: Timestamp, now: Timestamp, health: &Health) {
+    let behind_ms = advanced_to.ms_since(now);
+    let changed = if behind_ms > CLOCK_STEP_MS {
+        let detail = format!("the clock stands {} s before what it has shown already", behind_ms / 1000);
+        health.set("clock", Status::Failed, detail, now)
+    } else {
+        health.set("clock", Status::Ok, "", now)
+    };
+    if changed && behind_ms > CLOCK_STEP_MS {
+        tracing::error!("the clock was set back by {} s: samples in between are kept but not used", behind_ms / 1000);
+    }
+}
+
 fn report(step: Step, batches: &[SampleBatch], ends: &Ends, clock: &Clock, health: &Health) {
     for batch in batches {
         if let Some(committed) = ends.committed.get(usize::from(batch.source.0)) {
@@ -395,6 +469,7 @@ fn report(step: Step, batches: &[SampleBatch], ends: &Ends, clock: &Clock, healt
     health.count("engine", "late_samples", step.refused.late);
     health.count("engine", "duplicate_samples", step.refused.duplicate);
     health.count("engine", "samples_ahead_of_the_clock", step.refused.ahead);
+    health.count("engine", "samples_too_old", step.refused.too_old);
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ const fn name(measure: Measure) -> &'static str {
         Measure::PlannedDown => "planned down time",
         Measure::NoData | Measure::PartsObserved | Measure::PartsExpected => "coverage",
         Measure::ElectricityObserved | Measure::ElectricityExpected => "coverage",
+        Measure::ReactiveObserved | Measure::ReactiveExpected => "coverage",
         Measure::ProducedQuantity => "produced quantity",
         Measure::GoodQuantity => "good quantity",
         Measure::ScrapQuantity => "scrap quantity",

@@ -21,13 +21,15 @@ const PARTS: [Measure; 6] = [
     Measure::PartsObserved,
     Measure::PartsExpected,
 ];
-const ELECTRICITY: [Measure; 6] = [
+const ELECTRICITY: [Measure; 8] = [
     Measure::Electricity,
     Measure::ElectricitySubstituted,
     Measure::ElectricityExcluded,
     Measure::ReactiveEnergy,
     Measure::ElectricityObserved,
     Measure::ElectricityExpected,
+    Measure::ReactiveObserved,
+    Measure::ReactiveExpected,
 ];
 
 /// What a span is made of.
@@ -224,6 +226,10 @@ fn electricity(
         let meters: Vec<TagIndex> = signed.map(|(_, tag)| tag).collect();
         facts.set(Measure::ElectricityExpected, i128::from(length_ms));
         facts.set(Measure::ElectricityObserved, i128::from(observed_ms(&meters, tags)));
+        if !boundary.reactive.is_empty() {
+            facts.set(Measure::ReactiveExpected, i128::from(length_ms));
+            facts.set(Measure::ReactiveObserved, i128::from(observed_ms(&boundary.reactive, tags)));
+        }
     }
 }
 

@@ -12,11 +12,10 @@ use super::plant::Plant;
 use super::series::Series;
 use super::windows::{OpenWindow, Windows};
 use super::{Engine, Refused};
-use crate::model::fact::Facts;
 use crate::model::id::AssetId;
 use crate::model::record::ClockState;
 use crate::model::tag::TagSpec;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, Window};
 
 /// Version of the format; the first byte.
 const VERSION: u8 = 1;
@@ -78,7 +77,7 @@ impl Engine {
         for (series, spec) in engine.series.iter_mut().zip(&engine.plant.tags) {
             *series = state.series.remove(&key(spec)).unwrap_or_default();
         }
-        engine.windows = adopt(&engine.plant, &state.assets, state.windows);
+        engine.windows = adopt(&engine, &state.assets, state.windows, state.closed_until);
         engine.closed_until = state.closed_until;
         engine.now = state.now;
         engine.refused = state.refused;
@@ -86,20 +85,20 @@ impl Engine {
     }
 }
 
-/// Brings the windows into the order of the plant's assets and drops grains that it no longer has.
-fn adopt(plant: &Plant, assets: &[AssetId], windows: Windows) -> Windows {
+/// Brings the windows into the order of the plant's assets and drops grains that it no longer has. An asset that is
+/// new has not been observed so far.
+fn adopt(engine: &Engine, assets: &[AssetId], windows: Windows, closed_until: Option<Timestamp>) -> Windows {
+    let plant = &engine.plant;
     let position = |id: &AssetId| assets.iter().position(|held| held == id);
     let order: Vec<Option<usize>> = plant.assets.iter().map(|asset| position(&asset.id)).collect();
-    let facts = |held: &[Facts]| {
-        order.iter().map(|from| from.and_then(|from| held.get(from).cloned()).unwrap_or_default()).collect()
+    let adopt_window = |open: OpenWindow| {
+        let so_far = Window { start: open.window.start, end: closed_until.unwrap_or(open.window.start) };
+        let unobserved = engine.unobserved(so_far);
+        let held = order.iter().map(|from| from.and_then(|from| open.facts.get(from).cloned()));
+        OpenWindow { facts: held.zip(unobserved).map(|(held, fresh)| held.unwrap_or(fresh)).collect(), ..open }
     };
     Windows {
-        open: windows
-            .open
-            .into_iter()
-            .filter(|open| plant.grains.contains(&open.grain))
-            .map(|open| OpenWindow { facts: facts(&open.facts), ..open })
-            .collect(),
+        open: windows.open.into_iter().filter(|open| plant.grains.contains(&open.grain)).map(adopt_window).collect(),
         half_hour: order
             .iter()
             .map(|from| from.and_then(|from| windows.half_hour.get(from).copied()).unwrap_or(0))

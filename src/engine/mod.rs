@@ -24,11 +24,11 @@ use std::sync::Arc;
 
 pub use checkpoint::CheckpointError;
 pub use grid::choose as choose_grid_factor;
-pub use record::revise;
+pub use record::{reissue, revise};
 
 use assemble::{Span, assemble};
 use plant::Plant;
-use series::{Ingested, Series, TagMinute};
+use series::{HORIZON_MS, Ingested, Series, TagMinute};
 use windows::{OpenWindow, Windows};
 
 use crate::model::fact::{FactRow, Facts, Measure};
@@ -39,6 +39,10 @@ use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 /// A sample stamped further ahead of `now` than this is kept in the store and takes part in nothing: its clock is
 /// wrong, and waiting for the watermark to reach it would hold it for ever. **Unit**: ms.
 const AHEAD_MS_MAX: i64 = 10 * MINUTE_MS;
+
+/// Minutes that one call closes, at most: after a long absence the rest follows in further calls, each with its own
+/// commit, so that memory stays bounded.
+const MINUTES_AT_ONCE: usize = 1_440;
 
 /// What one call of [`Engine::advance`] brought about, in a fixed order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -55,12 +59,28 @@ pub struct Effects {
     pub refused: Refused,
     /// The watermark passed a sample: the instant of this waking belongs into the journal.
     pub moved: bool,
+    /// More minutes are due than one call closes: call [`Engine::advance`] again.
+    pub more: bool,
 }
 
 impl Effects {
     /// Says whether a minute closed or was corrected: the state has to be made durable together with what came of it.
     pub fn has_closed(&self) -> bool {
         !(self.facts.is_empty() && self.corrections.is_empty() && self.records.is_empty())
+    }
+
+    /// Appends what came after.
+    pub fn merge(&mut self, later: Self) {
+        self.facts.extend(later.facts);
+        self.corrections.extend(later.corrections);
+        self.records.extend(later.records);
+        self.revise.extend(later.revise);
+        self.refused.late += later.refused.late;
+        self.refused.duplicate += later.refused.duplicate;
+        self.refused.ahead += later.refused.ahead;
+        self.refused.too_old += later.refused.too_old;
+        self.moved |= later.moved;
+        self.more |= later.more;
     }
 }
 
@@ -73,6 +93,8 @@ pub struct Refused {
     pub duplicate: u64,
     /// Stamped too far ahead of `now`.
     pub ahead: u64,
+    /// Older than anything that is computed.
+    pub too_old: u64,
 }
 
 /// A closed window whose facts were corrected.
@@ -124,6 +146,11 @@ impl Engine {
         &self.plant
     }
 
+    /// Returns plant time as far as it was advanced.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Returns up to where every minute is closed; `None` before the first advance.
     pub fn closed_until(&self) -> Option<Timestamp> {
         self.closed_until
@@ -131,11 +158,16 @@ impl Engine {
 
     /// Takes the samples of a batch. Nothing is computed before [`Engine::advance`].
     pub fn ingest(&mut self, batch: &SampleBatch) {
-        let ahead = self.now.max(batch.received_at) + AHEAD_MS_MAX;
+        let now = self.now.max(batch.received_at);
+        let (oldest, ahead) = (now - HORIZON_MS, now + AHEAD_MS_MAX);
         for sample in &batch.samples {
             let Some(series) = self.series.get_mut(sample.tag.as_usize()) else { continue };
             if sample.measured_at > ahead {
                 self.refused.ahead += 1;
+                continue;
+            }
+            if sample.measured_at < oldest {
+                self.refused.too_old += 1;
                 continue;
             }
             match series.ingest(sample) {
@@ -157,6 +189,10 @@ impl Engine {
     pub fn finish(&mut self) -> Effects {
         let Some(last) = self.series.iter().filter_map(Series::latest).max() else { return Effects::default() };
         let mut effects = self.close(last);
+        while effects.more {
+            effects.more = false;
+            effects.merge(self.close(last));
+        }
         let mut until = self.closed_until.unwrap_or(last);
         while until < last {
             self.close_minute(until, &mut effects);
@@ -186,9 +222,15 @@ impl Engine {
         }
         // Before anything closes, so that a window that closes now closes with its corrections.
         self.correct(until, &mut effects);
+        let mut closed = 0;
         while until + MINUTE_MS <= watermark && self.is_resolved(until + MINUTE_MS, watermark) {
+            if closed == MINUTES_AT_ONCE {
+                effects.more = true;
+                break;
+            }
             self.close_minute(until, &mut effects);
             until = until + MINUTE_MS;
+            closed += 1;
         }
         self.closed_until = Some(until);
         effects.refused = std::mem::take(&mut self.refused);
@@ -223,7 +265,10 @@ impl Engine {
         let mut facts = assemble(&self.plant.assets, &self.children, whole, &tags);
         let is_block_end = calendar.window_ending_at(Grain::HalfHour, minute.end).is_some();
         self.windows.close_half_hour(&mut facts, is_block_end);
-        for closed in self.windows.add(&self.plant.grains, calendar, minute, &facts) {
+        let mut windows = std::mem::take(&mut self.windows);
+        let closed = windows.add(&self.plant.grains, calendar, minute, &facts, |before| self.unobserved(before));
+        self.windows = windows;
+        for closed in closed {
             effects.records.extend(record::close(&self.plant, self.clock, closed));
         }
         let rows = self.plant.assets.iter().zip(facts).filter(|(_, facts)| !facts.is_empty());
@@ -232,15 +277,17 @@ impl Engine {
 
     /// Collects what was booked into closed minutes, adds it to open windows, and names the closed ones it touches.
     fn correct(&mut self, closed_until: Timestamp, effects: &mut Effects) {
-        let mut minutes: BTreeMap<Timestamp, Vec<Option<TagMinute>>> = BTreeMap::new();
+        let mut minutes: BTreeMap<Timestamp, Vec<(usize, TagMinute)>> = BTreeMap::new();
         for (position, series) in self.series.iter_mut().enumerate() {
             for (minute, contribution) in series.corrections(closed_until) {
-                let tags = minutes.entry(minute).or_insert_with(|| vec![None; self.plant.tags.len()]);
-                tags[position] = Some(contribution);
+                minutes.entry(minute).or_default().push((position, contribution));
             }
         }
         let mut revisions: BTreeMap<(Grain, Window, usize), Facts> = BTreeMap::new();
-        for (minute, tags) in minutes {
+        let mut tags = vec![None; self.plant.tags.len()];
+        for (minute, contributions) in minutes {
+            tags.fill(None);
+            contributions.into_iter().for_each(|(position, contribution)| tags[position] = Some(contribution));
             let facts = assemble(&self.plant.assets, &self.children, Span::Correction, &tags);
             for (asset, correction) in facts.into_iter().enumerate() {
                 self.correct_asset(minute, asset, correction, closed_until, &mut revisions, effects);

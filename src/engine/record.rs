@@ -36,6 +36,18 @@ pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, peak:
     Some(record(plant, previous.clock, asset, revision.grain, revision.window, next, facts, &context))
 }
 
+/// Returns the same window's record as another revision, its half-hour peak replaced where `peak` gives one: a window
+/// that closes again after the calendar changed, or whose blocks were corrected while it was open.
+pub fn reissue(plant: &Plant, closed: &WindowRecord, revision: u32, peak: Option<i128>) -> Option<WindowRecord> {
+    let asset = plant.assets.iter().find(|asset| asset.id == closed.asset)?;
+    let mut facts = closed.facts.clone();
+    if let Some(peak) = peak {
+        facts.set(Measure::HalfHourPeak, peak);
+    }
+    let context = context(plant, closed.window);
+    Some(record(plant, closed.clock, asset, closed.grain, closed.window, revision, facts, &context))
+}
+
 /// Returns what KPIs of this window need beside facts.
 fn context(plant: &Plant, window: Window) -> KpiContext {
     let year = plant.calendar.year_of(window);

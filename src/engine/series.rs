@@ -15,6 +15,10 @@ use crate::model::tag::{TagKind, TagSpec};
 use crate::model::time::{MINUTE_MS, Timestamp};
 use crate::model::unit::Dimension;
 
+/// How far back anything is computed: older samples are kept and take part in nothing, and growth over a longer gap
+/// is excluded. Bounds the work that one wrong clock can cause. **Unit**: ms.
+pub(super) const HORIZON_MS: i64 = 35 * 24 * 60 * MINUTE_MS;
+
 /// Milliseconds in an hour: a power in 10⁻⁶ kW over this time is as much in 10⁻⁶ kWh.
 const HOUR_MS: i128 = 3_600_000;
 
@@ -57,6 +61,9 @@ pub(super) struct Series {
     before_fall: Option<(Timestamp, i128)>,
     /// Gauge and state: up to where the last value is booked.
     booked_until: Timestamp,
+    /// Gauge of a power: the part of an integrated amount that is below the resolution, carried along so that
+    /// rounding never adds up. **Unit**: 10⁻⁶ kW·ms.
+    carry: i128,
     /// Contributions not yet collected.
     minutes: BTreeMap<Timestamp, TagMinute>,
 }
@@ -114,8 +121,7 @@ impl Series {
                 }
                 TagKind::Interval { period_ms } => {
                     if let Some(amount) = micro {
-                        self.spread(amount, at - period_ms, at, |minute, share| minute.amount += share);
-                        self.observe(at - period_ms, at);
+                        self.process_interval(period_ms, at, amount);
                     }
                 }
             }
@@ -170,10 +176,28 @@ impl Series {
                 each_minute(from, to, |minute, start, end| self.minute(minute).states.push((start, end, state)));
             }
         } else if matches!(spec.unit.dimension(), Dimension::ActivePower | Dimension::ReactivePower) {
-            // Cumulative from the sample on, so that the cuts of minutes don't add up rounding errors.
-            let energy = |t: Timestamp| (value * i128::from(t.ms_since(at))).div_euclid(HOUR_MS);
-            each_minute(from, to, |minute, start, end| self.minute(minute).amount += energy(end) - energy(start));
+            let mut carry = self.carry;
+            each_minute(from, to, |minute, start, end| {
+                let energy = carry + value * i128::from(end.ms_since(start));
+                carry = energy.rem_euclid(HOUR_MS);
+                self.minute(minute).amount += energy.div_euclid(HOUR_MS);
+            });
+            self.carry = carry;
         }
+    }
+
+    /// An amount that overlaps the last counted one by more than a tenth of its period is a running total sent more
+    /// often than its period: counting it would count the same energy again.
+    fn process_interval(&mut self, period_ms: i64, at: Timestamp, amount: i128) {
+        let from = at - period_ms;
+        let known_until = self.last.map_or(from, |(before, _)| before.max(from));
+        if known_until.ms_since(from) * 10 > period_ms {
+            self.spread(amount, from, at, |minute, share| minute.excluded += share);
+            return;
+        }
+        self.last = Some((at, amount));
+        self.spread(amount, from, at, |minute, share| minute.amount += share);
+        self.observe(known_until, at);
     }
 
     fn process_counter(
@@ -187,6 +211,11 @@ impl Series {
         let Some((last_at, last)) = self.last.replace((at, value)) else { return };
         let (from, growth) = match self.before_fall.take() {
             Some((fall_at, before)) if value >= before => (fall_at, value - before),
+            // Still down: as long as nothing has grown since the fall it may be a dip.
+            Some(before) if value == last => {
+                self.before_fall = Some(before);
+                (last_at, 0)
+            }
             _ if value >= last => (last_at, value - last),
             _ => match modulus.filter(|modulus| last * 10 > modulus * 9) {
                 Some(modulus) => (last_at, value + modulus - last),
@@ -199,6 +228,11 @@ impl Series {
         let elapsed_ms = i128::from(at.ms_since(from));
         if max_per_second.is_some_and(|limit| growth * 1000 > limit * elapsed_ms) {
             self.spread(growth, from, at, |minute, share| minute.excluded += share);
+            return;
+        }
+        if at.ms_since(from) > HORIZON_MS {
+            // Nobody knows how it grew, and figures that old are not revised: it stays out, and is seen to.
+            self.spread(growth, at - MINUTE_MS, at, |minute, share| minute.excluded += share);
             return;
         }
         let is_gap = at.ms_since(from) > hold_ms;
@@ -331,6 +365,11 @@ mod tests {
         assert_eq!(reset.amount, 3_000_000);
         let dip = total(&counter(HOUR), &[(0, 500.0), (60_000, 0.0), (120_000, 501.0)]);
         assert_eq!(dip.amount, 1_000_000);
+        let long_dip =
+            total(&counter(HOUR), &[(0, 500.0), (60_000, 0.0), (61_000, 0.0), (62_000, 0.0), (120_000, 501.0)]);
+        assert_eq!(long_dip.amount, 1_000_000);
+        let reset_and_back = total(&counter(HOUR), &[(0, 5.0), (60_000, 0.0), (120_000, 4.0), (180_000, 6.0)]);
+        assert_eq!(reset_and_back.amount, 6_000_000);
     }
 
     #[test]
@@ -351,6 +390,24 @@ mod tests {
     }
 
     #[test]
+    fn growth_over_more_than_the_horizon_is_excluded_without_walking_through_the_years() {
+        let unlimited = spec(TagKind::Counter { modulus: None, max_per_second: None }, Unit::KilowattHour, HOUR);
+        let sum = total(&unlimited, &[(0, 100.0), (50 * 365 * 24 * HOUR, 200.0)]);
+        assert_eq!((sum.amount, sum.excluded), (0, 100_000_000));
+    }
+
+    #[test]
+    fn a_running_interval_total_is_not_counted_again_and_jitter_observes_no_time_twice() {
+        let interval = spec(TagKind::Interval { period_ms: 15 * MINUTE_MS }, Unit::KilowattHour, 0);
+        let quarter = 15 * MINUTE_MS;
+        let minute = |minutes: i64| minutes * MINUTE_MS;
+        let rolling = total(&interval, &[15, 20, 25, 30].map(|at| (minute(at), 3.0)));
+        assert_eq!((rolling.amount, rolling.excluded), (6_000_000, 6_000_000));
+        let jitter = total(&interval, &[(quarter + 500, 3.0), (2 * quarter - 200, 3.0)]);
+        assert_eq!((jitter.amount, jitter.observed_ms), (6_000_000, 2 * quarter - 700));
+    }
+
+    #[test]
     fn power_is_integrated_and_holds_no_longer_than_declared() {
         let power = spec(TagKind::Gauge, Unit::Watt, 2_500);
         let mut series = Series::default();
@@ -359,6 +416,18 @@ mod tests {
         let minute = series.close(&power, Timestamp(0)).unwrap();
         assert_eq!((minute.amount, minute.observed_ms), (2_500_000, 2_500));
         assert_eq!(series.close(&power, Timestamp(MINUTE_MS)), None);
+    }
+
+    #[test]
+    fn integrating_a_power_sample_by_sample_adds_up_no_rounding() {
+        let power = spec(TagKind::Gauge, Unit::Kilowatt, 2_500);
+        let mut series = Series::default();
+        for second in 0..3_600 {
+            series.ingest(&sample(second * 1_000, 10.000_001));
+        }
+        series.process(&power, Timestamp(HOUR), Timestamp(0));
+        let closed = (0..60).filter_map(|minute| series.close(&power, Timestamp(minute * MINUTE_MS)));
+        assert_eq!(closed.map(|minute| minute.amount).sum::<i128>(), 10_000_001);
     }
 
     #[test]

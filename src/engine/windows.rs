@@ -55,20 +55,28 @@ impl Windows {
     }
 
     /// Merges the facts of one minute into every open window and returns the windows that end with it, finest first.
+    /// A window that opens after its start, because the configuration changed, begins with what `before` says of the
+    /// time before: not observed.
     pub(super) fn add(
         &mut self,
         grains: &[Grain],
         calendar: &Calendar,
         minute: Window,
         facts: &[Facts],
+        before: impl Fn(Window) -> Vec<Facts>,
     ) -> Vec<OpenWindow> {
         let mut closed = Vec::new();
         for grain in grains {
             let Some(window) = calendar.window_of(*grain, minute.start) else { continue };
+            self.open.retain(|open| open.grain != *grain || open.window == window);
             let position = match self.open.iter().position(|open| open.grain == *grain) {
                 Some(position) => position,
                 None => {
-                    let facts = vec![Facts::default(); facts.len()];
+                    let facts = if window.start < minute.start {
+                        before(Window { start: window.start, end: minute.start })
+                    } else {
+                        vec![Facts::default(); facts.len()]
+                    };
                     self.open.push(OpenWindow { grain: *grain, window, facts });
                     self.open.len() - 1
                 }

@@ -307,7 +307,7 @@ fn coverage(definition: &KpiDefinition, value: &KpiValue, group: &Group, expecte
     }
     let peak_known = group.peak_known_ms().filter(|_| definition.measures.contains(&Measure::HalfHourPeak));
     let (present, due) = match peak_known {
-        Some(known) => (known, elapsed),
+        Some(known) => (known * i128::from(group.sites), elapsed * i128::from(expected)),
         None => (group.present_ms, elapsed * i128::from(expected)),
     };
     // What came before it was due counts as there, so that no coverage exceeds 1.

@@ -96,6 +96,10 @@ measures! {
     /// Largest electricity of a whole half-hour block. **Unit**: 10⁻⁶ kWh. Of several assets the blocks must be
     /// summed before the maximum is taken, so this measure doesn't merge over assets.
     HalfHourPeak = "half_hour_peak_micro_kwh", over_time Max, over_assets Never;
+    /// Time over which every reactive meter was really read. **Unit**: ms.
+    ReactiveObserved = "reactive_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which they should have been. **Unit**: ms.
+    ReactiveExpected = "reactive_expected_ms", over_time Sum, over_assets Sum;
 }
 
 /// Number of measures.

@@ -22,9 +22,9 @@ impl Timestamp {
         Self(self.0 - self.0.rem_euclid(MINUTE_MS))
     }
 
-    /// Returns the difference `self − earlier` in milliseconds; negative when `earlier` is later.
+    /// Returns the difference `self − earlier` in milliseconds; negative when `earlier` is later. Saturates.
     pub const fn ms_since(self, earlier: Self) -> i64 {
-        self.0 - earlier.0
+        self.0.saturating_sub(earlier.0)
     }
 }
 
@@ -146,7 +146,7 @@ pub struct Window {
 impl Window {
     /// Returns the length in milliseconds.
     pub const fn length_ms(self) -> i64 {
-        self.end.0 - self.start.0
+        self.end.ms_since(self.start)
     }
 
     /// Says whether `instant` lies inside; `end` does not.

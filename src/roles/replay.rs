@@ -27,6 +27,9 @@ use crate::store::{Reader, Store};
 /// Samples handed to the engine at once: bounds memory beside the recording itself.
 const BATCH_SAMPLES: usize = 10_000;
 
+/// Samples of one UTC day go together: the engine takes no sample that is weeks older than its batch. **Unit**: ms.
+const DAY_MS: i64 = 86_400_000;
+
 /// Commits read from a journal at once.
 const JOURNAL_COMMITS: usize = 1_000;
 
@@ -95,7 +98,8 @@ fn replay_recording(path: &Path, plant: &Plant, pipeline: &mut Pipeline) -> anyh
     // A recording may hold one tag after the other; the engine takes them as time went by.
     samples.sort_by_key(|sample| sample.measured_at);
     let mut now = Timestamp::default();
-    for chunk in samples.chunks(BATCH_SAMPLES) {
+    let same_day = |a: &Sample, b: &Sample| a.measured_at.0.div_euclid(DAY_MS) == b.measured_at.0.div_euclid(DAY_MS);
+    for chunk in samples.chunk_by(same_day).flat_map(|day| day.chunks(BATCH_SAMPLES)) {
         now = chunk.last().map_or(now, |sample| sample.measured_at);
         let batch = SampleBatch { source: SourceIndex(0), delivery: 0, received_at: now, samples: chunk.to_vec() };
         pipeline.replay(&[batch], now)?;

@@ -145,6 +145,7 @@ fn coverage(definition: &KpiDefinition, facts: &Facts) -> Option<f64> {
             facts.amount(Measure::ElectricityObserved),
             facts.amount(Measure::ElectricityExpected),
         ),
+        (Measure::ReactiveObserved, facts.amount(Measure::ReactiveObserved), facts.amount(Measure::ReactiveExpected)),
     ]
     .into_iter()
     .filter(|(measure, _, expected)| definition.measures.contains(measure) && *expected > 0)

@@ -18,6 +18,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
         Measure::ElectricityObserved,
         Measure::ElectricityExpected,
         Measure::ReactiveEnergy,
+        Measure::ReactiveObserved,
+        Measure::ReactiveExpected,
     ],
     standard: "Circular 15/2014/TT-BCT, cosφ of the billing period",
     finest_grain: Grain::QuarterHour,
@@ -30,6 +32,9 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
 fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
     let value = electricity_micro_kwh(facts).and_then(|active| {
         let reactive = facts.get(Measure::ReactiveEnergy).ok_or(Reason::NoInput)?;
+        if reactive == 0 && facts.get(Measure::ReactiveObserved) == Some(0) {
+            return Err(Reason::NoData);
+        }
         let apparent = (active as f64).hypot(reactive as f64);
         if apparent > 0.0 { Ok(active as f64 / apparent) } else { Err(Reason::NoEnergy) }
     });
@@ -38,8 +43,21 @@ fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::kpi::testing::{day, near};
+    use crate::engine::kpi::testing::{day, near, none};
     use crate::model::fact::Measure;
+    use crate::model::record::Reason;
+
+    #[test]
+    fn unread_reactive_energy_is_no_power_factor_of_1() {
+        let facts = [
+            (Measure::Electricity, 900_000_000),
+            (Measure::ElectricityObserved, 1),
+            (Measure::ReactiveEnergy, 0),
+            (Measure::ReactiveObserved, 0),
+            (Measure::ReactiveExpected, 60_000),
+        ];
+        none(&day("power_factor", &facts), Reason::NoData);
+    }
 
     #[test]
     fn p3_900_kwh_and_600_kvarh() {

@@ -91,7 +91,10 @@ impl Poller {
 
     async fn run(&mut self) {
         while let Some(index) = (0..self.devices.len()).min_by_key(|&index| self.devices[index].due) {
-            self.clock.sleep_until(self.devices[index].due).await;
+            // A clock that was set back must not keep the loop asleep: it looks again within a period.
+            let device = &self.devices[index];
+            let wait = device.due.ms_since(self.clock.now()).clamp(0, device.device.every_ms);
+            self.clock.sleep_until(self.clock.now() + wait).await;
             let skipped = self.devices[index].begin(self.clock.now());
             if self.poll(index, skipped).await.is_err() {
                 return;
@@ -244,7 +247,9 @@ impl Polled {
     /// Starts the poll that is due and sets the next one. Returns how many are skipped because their whole period
     /// has passed.
     fn begin(&mut self, now: Timestamp) -> u64 {
-        let skipped = now.ms_since(self.due).max(0) / self.device.every_ms;
+        // A clock that was set back must not silence the device until it is that late again.
+        self.due = self.due.min(now);
+        let skipped = now.ms_since(self.due) / self.device.every_ms;
         self.due = self.due + (skipped + 1) * self.device.every_ms;
         skipped.unsigned_abs()
     }
