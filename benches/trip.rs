@@ -317,6 +317,7 @@ fn tags_of(machine: u32) -> [TagSpec; 6] {
         source: SourceIndex(0),
         kind,
         unit,
+        decoding: String::new(),
         hold_ms: 2_500,
         lateness_ms: 0,
         states: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! The engine's state as bytes, so that a restart needs only the journal after it.
 //!
-//! Tags and assets are kept by name: a checkpoint outlives a change of configuration. A tag whose kind or unit
-//! changed starts afresh.
+//! Tags and assets are kept by name: a checkpoint outlives a change of configuration. A tag whose kind, unit or
+//! decoding changed starts afresh.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,9 +41,9 @@ struct State {
     windows: Windows,
 }
 
-/// A tag's identity in a checkpoint: name, kind and unit.
+/// A tag's identity in a checkpoint: name, kind, unit and decoding.
 fn key(tag: &TagSpec) -> String {
-    format!("{}|{}|{}", tag.name, tag.kind.as_str(), tag.unit.as_str())
+    format!("{}|{:?}|{}|{}", tag.name, tag.kind, tag.unit.as_str(), tag.decoding)
 }
 
 impl Engine {

@@ -309,7 +309,16 @@ mod tests {
 
     fn spec(kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
         let name = TagName::new("meter.point").unwrap();
-        TagSpec { name, source: SourceIndex(0), kind, unit, hold_ms, lateness_ms: 0, states: Default::default() }
+        TagSpec {
+            name,
+            source: SourceIndex(0),
+            kind,
+            unit,
+            decoding: String::new(),
+            hold_ms,
+            lateness_ms: 0,
+            states: Default::default(),
+        }
     }
 
     fn counter(hold_ms: i64) -> TagSpec {

@@ -31,7 +31,16 @@ pub(crate) const MORNING: i64 = 1_791_158_400_000;
 
 fn tag(name: &str, kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
     let name = TagName::new(name).unwrap();
-    TagSpec { name, source: SourceIndex(0), kind, unit, hold_ms, lateness_ms: LATENESS_MS, states: BTreeMap::new() }
+    TagSpec {
+        name,
+        source: SourceIndex(0),
+        kind,
+        unit,
+        decoding: String::new(),
+        hold_ms,
+        lateness_ms: LATENESS_MS,
+        states: BTreeMap::new(),
+    }
 }
 
 fn asset(id: &str, parent: Option<usize>, level: Level) -> Asset {
@@ -226,6 +235,21 @@ fn a_restart_from_any_checkpoint_goes_on_as_if_nothing_had_happened() {
         cut = Engine::restore(plant(), ClockState::Simulated, &cut.checkpoint()).unwrap();
     }
     assert_eq!(whole.finish(), cut.finish());
+}
+
+#[test]
+fn a_corrected_transformer_ratio_books_no_jump() {
+    let mut engine = Engine::new(plant(), ClockState::Simulated);
+    engine.ingest(&batch(60_000, vec![sample(ENERGY, 0, 1000), sample(ENERGY, 60_000, 1001)]));
+    engine.advance(Timestamp(MORNING + 120_000));
+    let mut corrected = (*plant()).clone();
+    corrected.tags[ENERGY.as_usize()].decoding = "x 80".to_owned();
+    let checkpoint = engine.checkpoint();
+    let mut engine = Engine::restore(Arc::new(corrected), ClockState::Simulated, &checkpoint).unwrap();
+    engine.ingest(&batch(180_000, vec![sample(ENERGY, 120_000, 2002), sample(ENERGY, 180_000, 2004)]));
+    let effects = engine.finish();
+    let energy: i128 = effects.facts.iter().map(|row| row.facts.amount(Measure::Electricity)).sum();
+    assert_eq!(energy, 2_000_000);
 }
 
 #[test]

@@ -139,6 +139,7 @@ mod tests {
             source: SourceIndex(0),
             kind,
             unit: Unit::One,
+            decoding: String::new(),
             hold_ms: 1,
             lateness_ms: 0,
             states: BTreeMap::from([("1".to_owned(), MachineState::Producing)]),

@@ -67,6 +67,9 @@ pub struct TagSpec {
     pub kind: TagKind,
     /// The unit of its values, after scale and ratio.
     pub unit: Unit,
+    /// How raw values become values of this tag: place, type, order, scale. Only ever compared: another one makes a new
+    /// version of the tag, and its counter starts afresh, so that a corrected ratio books no jump.
+    pub decoding: String,
     /// How long a value holds before NO_DATA begins. **Unit**: milliseconds.
     pub hold_ms: i64,
     /// How late its samples may arrive. **Unit**: milliseconds.

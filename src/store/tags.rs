@@ -66,7 +66,10 @@ pub(super) fn remember_configuration(connection: &Connection, digest: Digest, te
 
 fn remember_tag(connection: &Connection, tag: &TagSpec) -> Result<u32, StoreError> {
     // How long a value holds, or who delivers it, doesn't change what a stored value means.
-    let meaning = serde_json::json!({ "kind": tag.kind, "unit": tag.unit, "states": tag.states }).to_string();
+    let meaning = serde_json::json!({
+        "kind": tag.kind, "unit": tag.unit, "decoding": tag.decoding, "states": tag.states
+    })
+    .to_string();
     let known: Option<u32> = connection
         .query_row("SELECT id FROM tags WHERE name = ?1 AND spec = ?2", [tag.name.as_str(), meaning.as_str()], |row| {
             row.get(0)

@@ -39,6 +39,13 @@ pub(super) struct ResolvedPoint {
 }
 
 impl ResolvedPoint {
+    /// Returns everything that decides what a stored value of the tag means.
+    fn meaning(&self) -> String {
+        let Decoding { register_type, order, bit, scale, offset, .. } = &self.decoding;
+        let (table, kind, order) = (self.span.table.as_str(), register_type.as_str(), order.as_str());
+        format!("{table} {} {kind} {order} bit {bit} x {scale} + {offset}", self.span.address)
+    }
+
     /// Returns the tag as the plant knows it. A poll is never late: its lateness is 0.
     pub(super) fn tag(&self, source: SourceIndex) -> TagSpec {
         TagSpec {
@@ -46,6 +53,7 @@ impl ResolvedPoint {
             source,
             kind: self.kind,
             unit: self.unit,
+            decoding: self.meaning(),
             hold_ms: self.hold_ms,
             lateness_ms: 0,
             states: self.decoding.states.iter().map(|(raw, state)| (raw.to_string(), *state)).collect(),

@@ -335,10 +335,21 @@ impl MqttSource {
             source,
             kind,
             unit: point.unit(),
+            decoding: self.meaning(point.name.get_ref()),
             hold_ms: point.hold.as_ref().map_or(HOLD, |hold| *hold.get_ref()).as_ms(),
             lateness_ms: self.lateness.as_ref().map_or(LATENESS, |lateness| *lateness.get_ref()).as_ms(),
             states: point.states(),
         })
+    }
+
+    /// Returns where a point's value stands in the payloads that name it.
+    fn meaning(&self, point: &str) -> String {
+        let topics = self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(point));
+        let values = topics.map(|topic| {
+            let value = topic.value.as_ref().map_or("$", |value| value.get_ref().as_str());
+            format!("{} {value}", topic.format.get_ref())
+        });
+        values.collect::<Vec<_>>().join(", ")
     }
 }
 

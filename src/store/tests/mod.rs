@@ -27,6 +27,7 @@ fn tag(name: &str, unit: Unit) -> TagSpec {
         source: SourceIndex(0),
         kind: TagKind::Gauge,
         unit,
+        decoding: String::new(),
         hold_ms: 2_500,
         lateness_ms: 0,
         states: std::collections::BTreeMap::new(),
