@@ -30,8 +30,8 @@ pub fn open(data_dir: &Path, pages_exist: bool) -> anyhow::Result<GatewayKey> {
             Err(error).with_context(|| format!("gateway key {} can't be read", path.display()))
         }
         Err(_) if pages_exist => bail!(
-            "gateway key {} is missing although pages were signed with it; restore it from a backup, or raise the \
-             epoch of each platform sink and register the next key with its platform",
+            "gateway key {} is missing although pages were signed with it: restore it from a backup, every receiver \
+             would refuse what another key signs",
             path.display()
         ),
         Err(_) => create(data_dir, &path),
