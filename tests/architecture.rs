@@ -224,18 +224,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "api",
-        &[
-            "model",
-            "wire",
-            "store",
-            "hub",
-            "engine::kpi",
-            "engine::calendar",
-            "engine::plant",
-            "engine::choose_grid_factor",
-            "reference",
-            "runtime",
-        ],
+        &["model", "wire", "store", "hub", "engine::kpi", "engine::calendar", "engine::plant", "reference", "runtime"],
         "answers from what is stored; an open window of a box needs its plant and the factor its records will take",
     ),
     (

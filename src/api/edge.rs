@@ -12,7 +12,6 @@ use super::health::JsonInteger;
 use super::origins::{Origin, Tag};
 use super::problem::Outcome;
 use super::scopes::{ScopeBody, ScopeKind};
-use crate::engine::choose_grid_factor;
 use crate::engine::kpi::{self, KpiContext, KpiDefinition};
 use crate::engine::plant::{Asset, Plant};
 use crate::model::fact::Facts;
@@ -205,7 +204,7 @@ impl Edge {
     fn context(&self, window: Window) -> KpiContext {
         let plant = &self.plant;
         KpiContext {
-            grid: choose_grid_factor(&plant.reference, plant.calendar.year_of(window), plant.grid_factor),
+            grid: kpi::grid::choose(&plant.reference, plant.calendar.year_of(window), plant.grid_factor),
             calendar_assumed: plant.calendar.is_assumed(),
         }
     }

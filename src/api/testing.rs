@@ -16,10 +16,11 @@ use tower::ServiceExt;
 use super::edge::Edge;
 use super::{Api, Backend, guarded, router};
 use crate::engine::calendar::Calendar;
+use crate::engine::kpi::grid::{self, MissingFactor};
 use crate::engine::kpi::{self, CATALOGUE, KpiContext};
-use crate::engine::plant::{Asset, Boundary, MissingFactor, Plant, SumChildren};
+use crate::engine::plant::{Asset, Boundary, Plant, SumChildren};
 use crate::hub::Hub;
-use crate::hub::config::{GatewayConfig, MissingGridFactor, ParkConfig, SiteConfig};
+use crate::hub::config::{GatewayConfig, ParkConfig, SiteConfig};
 use crate::hub::directory::Directory;
 use crate::hub::figures::Knowledge;
 use crate::ledger::key::GatewayKey;
@@ -130,7 +131,7 @@ fn record(plant: &Plant, rows: &[FactRow], window: Window) -> WindowRecord {
     let mut facts = Facts::default();
     let site = rows.iter().filter(|row| row.asset.as_str() == "site" && window.contains(row.minute));
     site.for_each(|row| facts.merge_over_time(&row.facts));
-    let grid = crate::engine::choose_grid_factor(&plant.reference, 2026, plant.grid_factor);
+    let grid = grid::choose(&plant.reference, 2026, plant.grid_factor);
     let context = KpiContext { grid, calendar_assumed: true };
     let kpis = CATALOGUE.iter().map(|definition| kpi::evaluate(definition, &facts, Grain::Hour, &context));
     WindowRecord {
@@ -185,7 +186,7 @@ fn knowledge() -> Knowledge {
         directory: Directory::build(&file.park, &file.site, &file.gateway).unwrap(),
         calendar: Calendar::round_the_clock(TimeZone::get("Asia/Ho_Chi_Minh").unwrap()),
         reference: Reference::builtin(),
-        missing: MissingGridFactor::Latest,
+        missing: MissingFactor::Latest,
     }
 }
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 use serde_spanned::Spanned;
 
-use super::plant::MissingFactor;
+use super::kpi::grid::MissingFactor;
 use crate::model::id::{AssetId, TagName};
 use crate::model::record::Level;
 use crate::model::time::{Grain, Period};

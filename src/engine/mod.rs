@@ -12,7 +12,6 @@ mod assemble;
 pub mod calendar;
 mod checkpoint;
 pub mod config;
-mod grid;
 pub mod kpi;
 pub mod plant;
 mod record;
@@ -23,7 +22,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use checkpoint::CheckpointError;
-pub use grid::choose as choose_grid_factor;
 pub use record::{reissue, revise};
 
 use assemble::{Span, assemble};

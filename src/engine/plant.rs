@@ -1,8 +1,7 @@
 //! The plant as the engine knows it: tags, assets, calendar and the rules of one configuration.
 
-use serde::{Deserialize, Serialize};
-
 use super::calendar::Calendar;
+use super::kpi::grid::MissingFactor;
 use crate::model::id::{AssetId, Digest, SiteId};
 use crate::model::record::Level;
 use crate::model::tag::{TagIndex, TagSpec};
@@ -29,17 +28,6 @@ pub struct Plant {
     pub grid_factor: MissingFactor,
     /// Digest of the configuration text.
     pub config: Digest,
-}
-
-/// What happens when a factor is missing for a year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MissingFactor {
-    /// No value, with the reason.
-    #[default]
-    Null,
-    /// The latest earlier factor; the record says provisional and names the factor's year.
-    Latest,
 }
 
 /// One asset and its inputs.

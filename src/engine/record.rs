@@ -2,8 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::grid;
-use super::kpi::{self, KpiContext};
+use super::kpi::{self, KpiContext, grid};
 use super::plant::{Asset, Plant};
 use super::{OpenWindow, Revision};
 use crate::model::fact::{Facts, Measure};

@@ -8,7 +8,8 @@ use proptest::prelude::{Strategy, any, prop, proptest};
 use proptest::{prop_assert, prop_assert_eq};
 
 use super::calendar::Calendar;
-use super::plant::{Asset, Boundary, MissingFactor, Plant, SumChildren};
+use super::kpi::grid::MissingFactor;
+use super::plant::{Asset, Boundary, Plant, SumChildren};
 use super::{Effects, Engine, revise};
 use crate::model::fact::{FactRow, Facts, Measure};
 use crate::model::id::{AssetId, Digest, SiteId, TagName};

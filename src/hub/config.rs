@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::engine::kpi::grid::MissingFactor;
 use crate::ledger::key::{Jwk, VerifyingKey};
 use crate::model::enterprise::EnterpriseNumber;
 use crate::model::id::{GatewayId, ParkId, ProvinceId, SiteId};
@@ -34,18 +35,7 @@ pub struct HubSection {
 pub struct GridFactorSection {
     /// What becomes of a year without a factor.
     #[serde(default)]
-    pub missing: MissingGridFactor,
-}
-
-/// What becomes of a year no grid factor was published for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MissingGridFactor {
-    /// There is no value.
-    #[default]
-    Null,
-    /// The latest factor published for an earlier year; the figure is provisional.
-    Latest,
+    pub missing: MissingFactor,
 }
 
 /// `[[park]]`.
@@ -193,7 +183,7 @@ fn check_known<'a, O: Display, I: Ord + Display + 'a>(
 mod tests {
     use serde::Deserialize;
 
-    use super::{GatewayConfig, HubSection, MissingGridFactor, ParkConfig, Problems, SiteConfig, check_directory};
+    use super::{GatewayConfig, HubSection, MissingFactor, ParkConfig, Problems, SiteConfig, check_directory};
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -240,7 +230,7 @@ mod tests {
     fn a_complete_directory_has_no_problem() {
         assert_eq!(messages(GOOD), Vec::<String>::new());
         let file: File = toml::from_str(GOOD).unwrap();
-        assert_eq!(file.hub.grid_factor.missing, MissingGridFactor::Latest);
+        assert_eq!(file.hub.grid_factor.missing, MissingFactor::Latest);
         assert!(file.gateway[0].public_key().is_some());
     }
 

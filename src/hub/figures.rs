@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use super::config::MissingGridFactor;
 use super::directory::Directory;
 use super::ingest::grain_minutes;
 use super::read::{Carrier, Snapshot, StreamRow, Subject};
 use super::rollup::{Group, Row, Span, roll, tiling};
 use super::store::StoreError;
 use crate::engine::calendar::Calendar;
+use crate::engine::kpi::grid::{self, MissingFactor};
 use crate::engine::kpi::{CATALOGUE, GridChoice, KpiDefinition, find};
 use crate::model::id::SiteId;
 use crate::model::record::{KpiId, KpiValue, Reason};
@@ -53,7 +53,7 @@ pub struct Knowledge {
     /// The hub's own factors.
     pub reference: Reference,
     /// What becomes of a year without a factor.
-    pub missing: MissingGridFactor,
+    pub missing: MissingFactor,
 }
 
 /// Answers a query as of `now`; ascending by window, in each window the KPIs in the order asked for.
@@ -130,7 +130,8 @@ impl Asked<'_> {
         let groups: Vec<Group> = sites.iter().map(|site| site.group.clone()).collect();
         let present: i128 = groups.iter().map(Group::present_ms).sum();
         let closed = self.expected > 0 && present == i128::from(span.window.length_ms()) * i128::from(self.expected);
-        let grid = grid_choice(self.known, span.window);
+        let year = self.known.calendar.year_of(span.window);
+        let grid = grid::choose(&self.known.reference, year, self.known.missing);
         let only = match sites {
             [site] if self.expected == 1 => site.only.as_ref(),
             _ => None,
@@ -273,18 +274,6 @@ const SHIFT_MS_MAX: i64 = 25 * 60 * MINUTE_MS;
 const fn shortest_ms(grain: Grain) -> i64 {
     let (shortest, _) = grain_minutes(grain);
     shortest * MINUTE_MS
-}
-
-/// Returns the grid factor of a window's year, from the hub's own reference data.
-fn grid_choice(known: &Knowledge, window: Window) -> Result<GridChoice, Reason> {
-    let year = known.calendar.year_of(window);
-    let published = known.reference.grid_factor(year).map(|factor| (factor, false));
-    let latest = || match known.missing {
-        MissingGridFactor::Null => None,
-        MissingGridFactor::Latest => known.reference.latest_grid_factor(year).map(|factor| (factor, true)),
-    };
-    let (factor, provisional) = published.or_else(latest).ok_or(Reason::NoPublishedFactor)?;
-    Ok(GridChoice { tco2e_per_mwh: factor.tco2e_per_mwh, factor: factor.factor, provisional })
 }
 
 /// Returns what the box itself reported.

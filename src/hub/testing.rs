@@ -5,12 +5,13 @@ use std::path::Path;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::config::{GatewayConfig, MissingGridFactor, ParkConfig, SiteConfig};
+use super::config::{GatewayConfig, ParkConfig, SiteConfig};
 use super::directory::Directory;
 use super::figures::Knowledge;
 use super::ingest::{Accepted, Delivery, Refusal, accept};
 use super::store::HubStore;
 use crate::engine::calendar::Calendar;
+use crate::engine::kpi::grid::MissingFactor;
 use crate::engine::kpi::{CATALOGUE, KpiContext, evaluate};
 use crate::ledger::key::GatewayKey;
 use crate::ledger::page::{Page, PageKind, SharedRecord, SignedPage, VERSION, policy_digest};
@@ -56,7 +57,7 @@ pub(crate) fn directory(token_file: &Path) -> Directory {
 }
 
 pub(crate) fn knowledge(directory: Directory) -> Knowledge {
-    Knowledge { directory, calendar: calendar(), reference: Reference::builtin(), missing: MissingGridFactor::Latest }
+    Knowledge { directory, calendar: calendar(), reference: Reference::builtin(), missing: MissingFactor::Latest }
 }
 
 pub(crate) fn calendar() -> Calendar {

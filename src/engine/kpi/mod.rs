@@ -7,6 +7,7 @@ mod availability;
 mod carbon_intensity;
 mod effectiveness;
 mod electricity;
+pub mod grid;
 mod oee;
 mod peak_demand;
 mod power_factor;

@@ -1,9 +1,21 @@
 //! Which grid emission factor a window takes.
 
-use super::kpi::GridChoice;
-use super::plant::MissingFactor;
+use serde::{Deserialize, Serialize};
+
+use super::GridChoice;
 use crate::model::record::Reason;
 use crate::reference::Reference;
+
+/// What happens when a factor is missing for a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingFactor {
+    /// No value, with the reason.
+    #[default]
+    Null,
+    /// The latest earlier factor; the record says provisional and names the factor's year.
+    Latest,
+}
 
 /// Chooses the factor published for `year`; where there is none, `missing` decides.
 ///
