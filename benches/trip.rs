@@ -1,13 +1,22 @@
 //! What the budgets are measured with: `cargo bench --bench trip` prints every figure.
 //!
 //! Decoding of registers, samples into facts, the durable commit, compaction with the bytes a stored sample takes
-//! afterwards, and the memory that store and engine hold while nothing happens.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark reports and may stop")]
+//! afterwards, and what a box holds while nothing happens.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark reports and may stop"
+)]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput};
 use parkgate::engine::Engine;
@@ -32,13 +41,28 @@ const START: i64 = 1_791_158_400_000;
 const MACHINES: u32 = 16;
 const POINTS: u32 = 6;
 
-/// Argument by which the benchmark starts itself to look at a fresh process.
-const IDLE: &str = "--idle-process";
+/// A box with one meter that nobody answers for: everything is up and nothing happens.
+const IDLE_BOX: &str = r#"
+[gateway]
+id = "idle"
+enterprise = "9900000016"
+park = "park"
+site = "site"
+data_dir = "DATA_DIR"
+[http]
+listen = "127.0.0.1:0"
+[[source]]
+type = "modbus"
+name = "meter"
+url = "tcp://127.0.0.1:1"
+unit = 1
+profile = "eastron_sdm630"
+[[asset]]
+id = "site"
+boundary = { electricity = ["meter.active_energy_import"] }
+"#;
 
 fn main() {
-    if std::env::args().any(|argument| argument == IDLE) {
-        return report_idle_memory();
-    }
     let mut criterion = Criterion::default().configure_from_args();
     decode(&mut criterion);
     engine(&mut criterion);
@@ -47,9 +71,7 @@ fn main() {
     criterion.final_summary();
     if !std::env::args().any(|argument| argument == "--test") {
         report_stored_size();
-        // What the benchmarks freed would hide what the store takes.
-        let fresh = std::process::Command::new(std::env::current_exe().unwrap()).arg(IDLE).status().unwrap();
-        assert!(fresh.success(), "the idle process failed");
+        report_idle_box();
     }
 }
 
@@ -151,20 +173,29 @@ fn report_stored_size() {
     );
 }
 
-/// Prints the resident memory of a process that holds a store, a reader and an engine and has nothing to do. Sources,
-/// sinks and HTTP come on top.
-fn report_idle_memory() {
-    let before = resident_kb();
+/// Starts `parkgate run` and reports how soon it serves and what it holds five seconds later.
+fn report_idle_box() {
     let dir = disk();
-    let store = open(dir.path());
-    let reader = store.reader();
-    let engine = Engine::new(plant(), ClockState::Simulated);
-    black_box((reader.counts().unwrap(), &engine));
-    println!(
-        "idle process with store and engine of {} tags: {} kB resident, {before} kB of them before opening them",
-        MACHINES * POINTS,
-        resident_kb(),
-    );
+    let config = dir.path().join("gateway.toml");
+    let data_dir = dir.path().join("data");
+    std::fs::write(&config, IDLE_BOX.replace("DATA_DIR", data_dir.to_str().unwrap())).unwrap();
+    let started = Instant::now();
+    let mut idle = Command::new(env!("CARGO_BIN_EXE_parkgate"))
+        .args(["run", "-c"])
+        .arg(&config)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(idle.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready = started.elapsed();
+    assert!(line.starts_with("parkgate box"), "the idle box failed: {line}");
+    std::thread::sleep(Duration::from_secs(5));
+    let resident = resident_kb(idle.id());
+    idle.kill().unwrap();
+    idle.wait().unwrap();
+    println!("idle `parkgate run`: serves {} ms after its start, {resident} kB resident", ready.as_millis());
 }
 
 fn commit_each(store: &mut Store, batches: impl Iterator<Item = SampleBatch>) {
@@ -201,8 +232,8 @@ fn per(bytes: i64, samples: u64) -> f64 {
     bytes as f64 / samples as f64
 }
 
-fn resident_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+fn resident_kb(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
