@@ -476,14 +476,20 @@ fn report(step: Step, batches: &[SampleBatch], ends: &Ends, clock: &Clock, healt
 mod tests {
     use std::path::Path;
 
+    use jiff::civil::Time;
+
     use super::{
-        Clock, ClockState, Ends, GatewayKey, Health, KpiId, Pipeline, Reader, SampleBatch, SharePolicy, Store,
-        StreamPolicy, Timestamp, WindowRecord, mpsc, run, watch,
+        Arc, Clock, ClockState, Ends, GatewayKey, Health, KpiId, Pipeline, Plant, Reader, SampleBatch, SharePolicy,
+        Store, StreamPolicy, Timestamp, WindowRecord, mpsc, run, watch,
     };
+    use crate::engine::calendar::{Calendar, Shift};
     use crate::engine::tests::{MORNING, batch, hour, plant};
     use crate::ledger::verify::verify_page;
     use crate::model::id::{GatewayId, StreamName};
+    use crate::model::number::Number;
     use crate::model::record::Level;
+    use crate::model::sample::{Quality, Sample};
+    use crate::model::tag::TagIndex;
     use crate::model::time::Grain;
     use tokio_util::sync::CancellationToken;
 
@@ -506,7 +512,7 @@ mod tests {
     }
 
     fn batches() -> Vec<SampleBatch> {
-        let of = |(number, samples): (usize, &[crate::model::sample::Sample])| {
+        let of = |(number, samples): (usize, &[Sample])| {
             let at = samples.last().unwrap().measured_at.0 - MORNING;
             SampleBatch { delivery: number as u64 + 1, ..batch(at, samples.to_vec()) }
         };
@@ -543,6 +549,70 @@ mod tests {
         let expected = records(&whole.reader());
         assert!(expected.len() > 12, "{}", expected.len());
         assert_eq!(records(&cut.reader()), expected);
+    }
+
+    /// The plant with a shift from 07:00 to `to`, of which records are made.
+    fn plant_with_shift(to: i8) -> Arc<Plant> {
+        let mut plant = (*plant()).clone();
+        let (from, to) = (Time::constant(7, 0, 0, 0), Time::constant(to, 0, 0, 0));
+        let shift = Shift { name: "ca-1".to_owned(), from, to };
+        plant.calendar = Calendar::new(plant.calendar.zone().clone(), vec![shift], [], []);
+        plant.grains = vec![Grain::QuarterHour, Grain::Shift];
+        Arc::new(plant)
+    }
+
+    #[test]
+    fn a_shift_that_is_prolonged_after_it_was_published_becomes_its_next_revision() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = |plant: Arc<Plant>| {
+            let gateway = GatewayId::new("tt-0042").unwrap();
+            let key = GatewayKey::from_seed([7; 32]);
+            let store = store_in(directory.path());
+            Pipeline::open(plant, ClockState::Simulated, gateway, Vec::new(), key, store).unwrap()
+        };
+        let mut short = open(plant_with_shift(8));
+        short
+            .step(
+                &[SampleBatch { received_at: Timestamp(MORNING + 3_600_000), ..batch(0, hour()) }],
+                Timestamp(MORNING + 3_720_000),
+            )
+            .unwrap();
+        drop(short);
+        let mut long = open(plant_with_shift(9));
+        long.step(&[], Timestamp(MORNING + 3 * 3_600_000)).unwrap();
+        let shifts: Vec<_> = records(&long.reader())
+            .into_iter()
+            .filter(|record| record.grain == Grain::Shift && record.asset.as_str() == "press-1")
+            .map(|record| (record.window.length_ms() / 3_600_000, record.revision))
+            .collect();
+        assert_eq!(shifts, [(1, 1), (2, 2)]);
+    }
+
+    #[test]
+    fn a_half_hour_corrected_while_its_day_is_open_shows_in_the_peak_of_the_day() {
+        let plant = plant();
+        let mut pipeline = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
+        let energy = |minute: i64, kwh: i128| Sample {
+            tag: TagIndex(3),
+            measured_at: Timestamp(MORNING + minute * 60_000),
+            value: Some(Number::Integer(kwh)),
+            quality: Quality::Good,
+        };
+        let mut step = |minute: i64, samples| {
+            let at = Timestamp(MORNING + minute * 60_000);
+            pipeline.step(&[SampleBatch { received_at: at, ..batch(0, samples) }], at + 60_000).unwrap();
+        };
+        step(1, vec![energy(0, 1000), energy(1, 1001)]);
+        step(100, vec![]);
+        step(121, vec![energy(121, 1241)]);
+        step(24 * 60, vec![]);
+        let day = pipeline
+            .reader()
+            .record(&plant.assets[0].id, Grain::Day, Timestamp(MORNING - 7 * 3_600_000))
+            .unwrap()
+            .unwrap();
+        let peak = day.kpis.iter().find(|value| value.kpi.as_str() == "peak_demand").and_then(|value| value.value);
+        assert_eq!(peak.map(f64::round), Some(120.0));
     }
 
     #[test]

@@ -239,6 +239,44 @@ fn a_restart_from_any_checkpoint_goes_on_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn a_window_that_a_changed_configuration_opens_late_knows_what_it_has_not_seen() {
+    let mut engine = Engine::new(plant(), ClockState::Simulated);
+    engine.ingest(&batch(0, vec![sample(STATE, 0, MachineState::Producing.code())]));
+    engine.advance(Timestamp(MORNING + 20 * MINUTE_MS));
+    let mut changed = (*plant()).clone();
+    changed.grains.push(Grain::Month);
+    changed.assets.push(Asset { state: Some(STATE), ..asset("press-2", Some(1), Level::Unit) });
+    let mut engine = Engine::restore(Arc::new(changed), ClockState::Simulated, &engine.checkpoint()).unwrap();
+    let mut records = engine.advance(Timestamp(MORNING + 30 * MINUTE_MS)).records;
+    records.extend(engine.finish().records);
+    let month = find(&records, "press-1", Grain::Month);
+    let whole: i128 = month.facts.iter().filter(|(measure, _)| (*measure as u8) < 6).map(|(_, ms)| ms).sum();
+    assert_eq!(whole, 31 * 24 * 3_600_000);
+    let day = find(&records, "press-2", Grain::Day);
+    assert!(day.facts.amount(Measure::NoData) > 23 * 3_600_000 && day.facts.amount(Measure::Apt) == 0);
+}
+
+#[test]
+fn samples_of_a_clock_that_was_never_set_take_part_in_nothing_and_are_counted() {
+    let mut engine = Engine::new(plant(), ClockState::Simulated);
+    let unset = Sample { measured_at: Timestamp(0), ..sample(ENERGY, 0, 900) };
+    engine.ingest(&batch(60_000, vec![unset, sample(ENERGY, 0, 1000), sample(ENERGY, 60_000, 1002)]));
+    let effects = engine.advance(Timestamp(MORNING + 120_000));
+    assert_eq!((effects.refused.too_old, effects.corrections.len()), (1, 0));
+    assert!(effects.facts.iter().all(|row| row.minute >= Timestamp(MORNING)));
+}
+
+#[test]
+fn a_long_absence_is_closed_a_day_at_a_time() {
+    let mut engine = Engine::new(plant(), ClockState::Simulated);
+    engine.advance(Timestamp(MORNING));
+    let now = Timestamp(MORNING + 3 * 86_400_000);
+    let closed = |effects: &Effects| effects.facts.iter().filter(|row| row.asset.as_str() == "site").count();
+    let days: Vec<(usize, bool)> = (0..4).map(|_| engine.advance(now)).map(|day| (closed(&day), day.more)).collect();
+    assert_eq!(days, [(1_440, true), (1_440, true), (1_440, false), (0, false)]);
+}
+
+#[test]
 fn a_corrected_transformer_ratio_books_no_jump() {
     let mut engine = Engine::new(plant(), ClockState::Simulated);
     engine.ingest(&batch(60_000, vec![sample(ENERGY, 0, 1000), sample(ENERGY, 60_000, 1001)]));
