@@ -136,7 +136,7 @@ pub(crate) fn parkgate() -> Command {
 }
 
 /// A program that a test needs: what `tests/run` found, else its name for the search path.
-fn program(variable: &str, name: &str) -> String {
+pub(crate) fn program(variable: &str, name: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| name.to_owned())
 }
 

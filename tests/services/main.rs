@@ -23,3 +23,4 @@ mod influx;
 mod modbus;
 mod mqtt;
 mod plant;
+mod tls;
