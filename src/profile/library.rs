@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::identity::Identity;
+use super::limits::Limits;
 use super::register::{RegisterType, Sentinel, Table, WordOrder};
 use crate::model::unit::Unit;
 
@@ -62,6 +64,16 @@ pub struct Profile {
     /// What the device can bear.
     #[serde(default)]
     pub limits: Limits,
+    /// How it is recognised.
+    #[serde(default)]
+    pub identity: Identity,
+    /// Number of the SunSpec model that the addresses belong to. They then count from the model's id register, which
+    /// the source's `model_address` places.
+    #[serde(default)]
+    pub sunspec_model: Option<u16>,
+    /// What the device is rated for, where its map or type name says so.
+    #[serde(default)]
+    pub rated: Option<Rated>,
     /// Its points, in the order of the file.
     #[serde(rename = "register")]
     pub registers: Vec<Register>,
@@ -70,20 +82,16 @@ pub struct Profile {
     pub examples: Vec<Example>,
 }
 
-/// What a device can bear in one request.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Most registers in one request. **Source**: 125 in the Modbus application protocol, less where noted.
-    pub max_words: u16,
-    /// Most unwanted registers read along to save a request. 0 reads nothing that wasn't asked for.
-    pub max_gap: u16,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_words: 125, max_gap: 0 }
-    }
+/// What a device is built for: no reading can lie beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rated {
+    /// Between a phase and neutral. **Unit**: V.
+    pub voltage_v: f64,
+    /// Largest per phase. **Unit**: A.
+    pub current_a: f64,
+    /// Number of phases.
+    pub phases: u8,
 }
 
 /// One point of a device type.

@@ -4,7 +4,9 @@
 //! into points. A profile is data reviewed against a source: adding a device is one file and one line in
 //! [`library::BUILTIN`]. Nothing here opens a file or a socket, and no device knowledge lives in code.
 
+pub mod identity;
 pub mod library;
+pub mod limits;
 pub mod register;
 
 pub use library::Library;

@@ -184,6 +184,16 @@ impl WordOrder {
     }
 }
 
+/// Reads registers as text, two characters each, high byte first unless `bytes_swapped`. It ends at the first NUL;
+/// spaces around it are no part of it. `None` where a byte is no printable ASCII, or no text is left.
+pub fn text_of(words: &[u16], bytes_swapped: bool) -> Option<String> {
+    let bytes = words.iter().flat_map(|word| if bytes_swapped { word.to_le_bytes() } else { word.to_be_bytes() });
+    let text: String = bytes.take_while(|byte| *byte != 0).map(char::from).collect();
+    let is_printable = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    let text = text.trim();
+    (is_printable && !text.is_empty()).then(|| text.to_owned())
+}
+
 /// A mark a device sends instead of a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sentinel {
@@ -229,5 +239,20 @@ impl<'de> Deserialize<'de> for Sentinel {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text_of;
+
+    #[test]
+    fn a_text_ends_at_its_first_nul_and_is_printable() {
+        assert_eq!(text_of(&[0x5375, 0x6E53], false).as_deref(), Some("SunS"));
+        assert_eq!(text_of(&[0x7553, 0x536E], true).as_deref(), Some("SunS"));
+        assert_eq!(text_of(&[0x2041, 0x4200, 0x4343], false).as_deref(), Some("AB"));
+        for none in [&[0x2020, 0x2020][..], &[0, 0x4142], &[], &[0xFFFF], &[0x4107], &[0x41C3]] {
+            assert_eq!(text_of(none, false), None, "{none:04x?}");
+        }
     }
 }

@@ -46,6 +46,13 @@ pub struct ModbusSource {
     /// A device profile's name.
     #[serde(default)]
     pub profile: Option<Spanned<String>>,
+    /// Wire address of the id register of the profile's SunSpec model; required by, and only for, such a profile.
+    #[serde(default)]
+    pub model_address: Option<Spanned<i64>>,
+    /// What the device's manual calls its first register, 0 or 1; 0 where none is given. It counts for plain and
+    /// hexadecimal addresses of `point`; one like "40101" always counts from 1.
+    #[serde(default)]
+    pub address_base: Option<Spanned<i64>>,
     /// Current transformer ratio: multiplies current, power and energy.
     #[serde(default)]
     pub ct_ratio: Option<Spanned<f64>>,
