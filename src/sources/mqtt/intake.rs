@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::config::MqttSource;
+use super::config::{MqttSource, PayloadFormat, Topic};
 use super::payload::{self, Expectation, Format, Path, Pattern};
 use crate::model::id::TagName;
 use crate::model::sample::{Quality, Sample};
@@ -20,10 +20,31 @@ const REFUSED_BYTES_MAX: usize = 64;
 /// The topics and points of one source.
 #[derive(Debug)]
 pub(super) struct Intake {
-    topics: Vec<(Pattern, Format)>,
+    topics: Vec<(Pattern, Reader)>,
     points: BTreeMap<String, (TagIndex, Expectation)>,
     unmapped: BTreeSet<String>,
     refused: Option<String>,
+}
+
+/// Who reads the messages of a topic: its format decides.
+#[derive(Debug)]
+enum Reader {
+    /// One value under the name that the topic gives.
+    Value(Format),
+}
+
+impl Reader {
+    fn new(topic: &Topic) -> Option<Self> {
+        let path = |text: &str| Path::parse(text).ok();
+        let payload = topic.payload_format()?;
+        match payload {
+            PayloadFormat::Json | PayloadFormat::Plain => Some(Self::Value(Format {
+                payload,
+                value: path(topic.value.as_ref().map_or("$", |value| value.get_ref()))?,
+                time: topic.time.as_ref().and_then(|time| path(time.get_ref())),
+            })),
+        }
+    }
 }
 
 /// What one message gave.
@@ -40,13 +61,7 @@ impl Intake {
     pub(super) fn new(config: &MqttSource, source: SourceIndex, tags: &[TagSpec]) -> Self {
         let topics = config.topic.iter().filter_map(|topic| {
             let topic = topic.get_ref();
-            let path = |text: &str| Path::parse(text).ok();
-            let format = Format {
-                payload: topic.payload_format()?,
-                value: path(topic.value.as_ref().map_or("$", |value| value.get_ref()))?,
-                time: topic.time.as_ref().and_then(|time| path(time.get_ref())),
-            };
-            Some((topic.pattern().ok()?, format))
+            Some((topic.pattern().ok()?, Reader::new(topic)?))
         });
         let points = config.point.iter().filter_map(|point| {
             let point = point.get_ref();
@@ -63,7 +78,8 @@ impl Intake {
     pub(super) fn read(&mut self, topic: &str, payload: &[u8], retained: bool, now: Timestamp) -> Taken {
         let mut taken = Taken::default();
         let mut matched = false;
-        for (pattern, format) in &self.topics {
+        for (pattern, reader) in &self.topics {
+            let Reader::Value(format) = reader;
             let Some(name) = pattern.name(topic) else { continue };
             matched = true;
             let Some((tag, expected)) = self.points.get(&name) else {

@@ -1,7 +1,7 @@
 //! The one place that knows the MQTT client crate: both protocol versions behind one client and one connection.
 //!
 //! No call here waits for the request queue: a full queue is an answer, because whoever polls the connection is the
-//! only one who empties it. Nothing is ever published.
+//! only one who empties it.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -23,7 +23,10 @@ const PACKET_BYTES_MAX: u32 = 1 << 20;
 /// Real time between signs of life. A dead connection is noticed after at most twice this.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Real seconds a broker keeps the session of a box that is away: 14 days, longer than the longest public holiday.
-const SESSION_EXPIRY_S: u32 = 14 * 86_400;
+pub(super) const SESSION_EXPIRY_S: u32 = 14 * 86_400;
+/// Publications of ours that may wait for the broker's acknowledgement; a broker that doesn't give it must not stop
+/// our own acknowledgements behind them.
+const PUBLICATIONS_UNDER_WAY_MAX: u16 = 16;
 /// Requests under way beside acknowledgements: subscriptions, pings, the farewell.
 const REQUESTS_BESIDE_ACKS: usize = 64;
 
@@ -36,6 +39,22 @@ pub(super) struct Settings {
     pub login: Option<(String, Option<SecretString>)>,
     pub tls: Option<Arc<ClientConfig>>,
     pub receive_maximum: u16,
+    /// Whether the broker forgets, on each connection, what it held for us.
+    pub clean_start: bool,
+    /// Real seconds the broker keeps the session after a connection, on MQTT 5; on 3.1.1 it decides itself.
+    pub session_expiry_s: u32,
+    /// What the broker publishes for us when the connection is lost without a farewell.
+    pub will: Option<Publication>,
+}
+
+/// A message from us. A plant's broker is read; the only thing it hears from us is what a host must say of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Publication {
+    pub topic: String,
+    pub payload: Bytes,
+    /// `0` or `1`.
+    pub qos: u8,
+    pub retained: bool,
 }
 
 /// One subscription: filter and quality of service.
@@ -112,18 +131,28 @@ fn options_v5(settings: &Settings) -> v5::MqttOptions {
     let mut options = v5::MqttOptions::new(&settings.client_id, host, *port);
     options
         .set_keep_alive(KEEP_ALIVE)
-        .set_clean_start(false)
-        .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
+        .set_clean_start(settings.clean_start)
+        .set_session_expiry_interval(Some(settings.session_expiry_s))
         .set_receive_maximum(Some(settings.receive_maximum))
         .set_max_packet_size(Some(PACKET_BYTES_MAX))
         .set_manual_acks(true)
-        // Nothing is published; the table of outgoing messages needs no 65,535 places.
-        .set_outgoing_inflight_upper_limit(1)
+        .set_outgoing_inflight_upper_limit(PUBLICATIONS_UNDER_WAY_MAX)
         .set_transport(transport(settings));
     if let Some((user, password)) = &settings.login {
         options.set_credentials(user, password.as_ref().map_or("", |secret| secret.expose_secret()));
     }
+    if let Some(will) = &settings.will {
+        options.set_last_will(will_v5(will));
+    }
     options
+}
+
+fn will_v5(will: &Publication) -> v5::mqttbytes::v5::LastWill {
+    v5::mqttbytes::v5::LastWill::new(&will.topic, will.payload.clone(), v5_qos(will.qos), will.retained, None)
+}
+
+fn will_v311(will: &Publication) -> rumqttc::LastWill {
+    rumqttc::LastWill::new(&will.topic, will.payload.clone(), v311_qos(will.qos), will.retained)
 }
 
 fn options_v311(settings: &Settings) -> rumqttc::MqttOptions {
@@ -132,13 +161,16 @@ fn options_v311(settings: &Settings) -> rumqttc::MqttOptions {
     let bytes_max = usize::try_from(PACKET_BYTES_MAX).unwrap_or(usize::MAX);
     options
         .set_keep_alive(KEEP_ALIVE)
-        .set_clean_session(false)
+        .set_clean_session(settings.clean_start)
         .set_max_packet_size(bytes_max, bytes_max)
         .set_manual_acks(true)
-        .set_inflight(1)
+        .set_inflight(PUBLICATIONS_UNDER_WAY_MAX)
         .set_transport(transport(settings));
     if let Some((user, password)) = &settings.login {
         options.set_credentials(user, password.as_ref().map_or("", |secret| secret.expose_secret()));
+    }
+    if let Some(will) = &settings.will {
+        options.set_last_will(will_v311(will));
     }
     options
 }
@@ -174,16 +206,14 @@ impl Client {
     pub(super) fn subscribe(&self, subscriptions: &[Subscription]) -> bool {
         match self {
             Self::V5(client) => {
-                let filters = subscriptions.iter().map(|(filter, qos)| {
-                    v5::mqttbytes::v5::Filter::new(filter, if *qos == 0 { v5_qos(0) } else { v5_qos(1) })
-                });
+                let filters =
+                    subscriptions.iter().map(|(filter, qos)| v5::mqttbytes::v5::Filter::new(filter, v5_qos(*qos)));
                 client.try_subscribe_many(filters).is_ok()
             }
             Self::V311(client) => {
-                let filters = subscriptions.iter().map(|(filter, qos)| rumqttc::SubscribeFilter {
-                    path: filter.clone(),
-                    qos: if *qos == 0 { v4::QoS::AtMostOnce } else { v4::QoS::AtLeastOnce },
-                });
+                let filters = subscriptions
+                    .iter()
+                    .map(|(filter, qos)| rumqttc::SubscribeFilter { path: filter.clone(), qos: v311_qos(*qos) });
                 client.try_subscribe_many(filters).is_ok()
             }
         }
@@ -205,6 +235,20 @@ impl Client {
         }
     }
 
+    /// Publishes. Returns whether the queue took the request; with quality of service 1 it is sent again on the next
+    /// connection where the broker kept the session.
+    #[allow(dead_code, reason = "a host that states itself publishes with it")]
+    pub(super) fn publish(&self, message: &Publication) -> bool {
+        let Publication { topic, payload, qos, retained } = message;
+        match self {
+            Self::V5(client) => client.try_publish(topic, v5_qos(*qos), *retained, payload.clone()).is_ok(),
+            Self::V311(client) => {
+                // The 3.1.1 client takes bytes it owns.
+                client.try_publish(topic, v311_qos(*qos), *retained, payload.to_vec()).is_ok()
+            }
+        }
+    }
+
     /// Says goodbye; the broker keeps the session. Returns whether the queue took the request.
     pub(super) fn disconnect(&self) -> bool {
         match self {
@@ -218,7 +262,24 @@ const fn v5_qos(qos: u8) -> v5::mqttbytes::QoS {
     if qos == 0 { v5::mqttbytes::QoS::AtMostOnce } else { v5::mqttbytes::QoS::AtLeastOnce }
 }
 
+const fn v311_qos(qos: u8) -> v4::QoS {
+    if qos == 0 { v4::QoS::AtMostOnce } else { v4::QoS::AtLeastOnce }
+}
+
 impl Connection {
+    /// Changes the will that goes with the next connection.
+    #[allow(dead_code, reason = "a host's will carries the time of its connection")]
+    pub(super) fn set_will(&mut self, will: &Publication) {
+        match self {
+            Self::V5(connection) => {
+                connection.options.set_last_will(will_v5(will));
+            }
+            Self::V311(connection) => {
+                connection.mqtt_options.set_last_will(will_v311(will));
+            }
+        }
+    }
+
     /// Waits for the next event.
     ///
     /// Not to be cancelled: a half-written packet would be lost.

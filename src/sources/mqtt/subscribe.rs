@@ -108,6 +108,9 @@ impl Subscriber {
             login: config.username.as_ref().map(|user| (user.get_ref().clone(), password)),
             tls: tls.map_err(|error| MqttError::CaFile(name(), error))?,
             receive_maximum: config.receive_maximum(),
+            clean_start: false,
+            session_expiry_s: link::SESSION_EXPIRY_S,
+            will: None,
         })
     }
 }
