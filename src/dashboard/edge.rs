@@ -150,16 +150,19 @@ impl View<'_> {
     fn state(&self, tag: TagIndex, latest: &BTreeMap<TagName, LatestSample>) -> Option<State> {
         let tag = self.edge.plant.tags.get(tag.as_usize())?;
         let sample = latest.get(&tag.name);
-        let fresh =
-            sample.filter(|sample| sample.quality.is_usable() && self.now.ms_since(sample.measured_at) <= tag.hold_ms);
-        let state = fresh.and_then(|sample| match sample.value {
+        let fresh = sample.filter(|sample| self.now.ms_since(sample.measured_at) <= tag.hold_ms);
+        let state = fresh.filter(|sample| sample.quality.is_usable()).and_then(|sample| match sample.value {
             Some(Number::Integer(code)) => MachineState::from_code(code),
             _ => None,
         });
         let age = sample.map(|sample| self.ago(sample.measured_at)).unwrap_or_default();
         Some(match state {
             Some(state) => State { words: words::state(state, self.language), class: words::state_class(state), age },
-            None => State { words: self.language.texts().no_data, class: "warn", age },
+            None => {
+                let words =
+                    fresh.map_or(self.language.texts().no_data, |sample| words::quality(sample.quality, self.language));
+                State { words, class: "warn", age }
+            }
         })
     }
 

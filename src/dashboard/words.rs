@@ -3,6 +3,7 @@
 use super::language::Language;
 use crate::api::ScopeKind;
 use crate::model::record::{Flag, Reason};
+use crate::model::sample::Quality;
 use crate::model::state::MachineState;
 use crate::model::unit::ProductUnit;
 use crate::runtime::health::Status;
@@ -21,6 +22,25 @@ pub(super) const fn reason(reason: Reason, language: Language) -> &'static str {
         Reason::BelowFinestGrain => ("kỳ ngắn hơn mức chỉ số cho phép", "the window is too short for this KPI"),
         Reason::NotMergeable => ("không cộng gộp được cho phạm vi này", "can't be merged for this scope"),
         Reason::NotShared => ("cơ sở không chia sẻ", "not shared by the factory"),
+    };
+    language.pick(vi, en)
+}
+
+/// Returns how far a measured value can be relied on.
+pub(super) const fn quality(quality: Quality, language: Language) -> &'static str {
+    let (vi, en) = match quality {
+        Quality::Good => ("đo tốt", "good"),
+        Quality::Uncertain => ("không chắc chắn", "uncertain"),
+        Quality::DeclaredBad => ("nguồn báo giá trị hỏng", "declared bad by the source"),
+        Quality::Sentinel => ("thiết bị báo không có giá trị", "the device says that it has no value"),
+        Quality::NotANumber => ("không phải là số", "not a number"),
+        Quality::UnknownState => ("mã trạng thái chưa khai báo", "unknown state code"),
+        Quality::Calibrating => ("đang hiệu chuẩn", "calibrating"),
+        Quality::DeviceFault => ("thiết bị báo lỗi", "device fault"),
+        Quality::OutOfRange => ("ngoài khoảng đo khai báo", "outside the declared range"),
+        Quality::FlatLine => ("đứng yên quá lâu", "unchanged for too long"),
+        Quality::TooFast => ("thay đổi quá nhanh", "changed too fast"),
+        Quality::Stale => ("không còn cập nhật", "no longer current"),
     };
     language.pick(vi, en)
 }

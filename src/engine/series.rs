@@ -282,7 +282,7 @@ fn scaled(spec: &TagSpec, number: Number) -> Option<i128> {
 /// Decides between two samples of one instant: the better quality, then the larger value.
 fn wins(fresh: (Quality, Option<Number>), held: (Quality, Option<Number>)) -> bool {
     let value = |sample: (Quality, Option<Number>)| sample.1.map_or(f64::NEG_INFINITY, Number::as_f64);
-    fresh.0.cmp(&held.0).then_with(|| value(held).total_cmp(&value(fresh))).is_lt()
+    fresh.0.rank().cmp(&held.0.rank()).then_with(|| value(held).total_cmp(&value(fresh))).is_lt()
 }
 
 /// Calls `book(minute, start, end)` for each UTC minute that `[from, to)` touches, ascending.

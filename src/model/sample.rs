@@ -7,8 +7,11 @@ use super::state::MachineState;
 use super::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
 use super::time::Timestamp;
 
-/// How far a value can be relied on, with the reason where it can't. Order: best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// How far a value can be relied on, with the reason where it can't.
+///
+/// Variants are only ever appended, in the order of [`Quality::ALL`], because databases keep the position. Which of two
+/// is better is another question: [`Quality::rank`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Quality {
     /// Measured as configured.
     Good,
@@ -26,11 +29,19 @@ pub enum Quality {
     Calibrating,
     /// The device reports a fault of its own.
     DeviceFault,
+    /// Outside the range that the configuration gives the point; used and marked.
+    OutOfRange,
+    /// Unchanged for longer than the configuration lets the point stand still; used and marked.
+    FlatLine,
+    /// Changed faster than the configuration lets the point change; used and marked.
+    TooFast,
+    /// The source said that the value is no longer current, as by a Sparkplug death.
+    Stale,
 }
 
 impl Quality {
-    /// Every quality, best first.
-    pub const ALL: [Self; 8] = [
+    /// Every quality, in the order of the stored codes. Append only.
+    pub const ALL: [Self; 12] = [
         Self::Good,
         Self::Uncertain,
         Self::DeclaredBad,
@@ -39,11 +50,40 @@ impl Quality {
         Self::UnknownState,
         Self::Calibrating,
         Self::DeviceFault,
+        Self::OutOfRange,
+        Self::FlatLine,
+        Self::TooFast,
+        Self::Stale,
     ];
 
     /// Says whether a value of this quality enters a figure.
     pub const fn is_usable(self) -> bool {
-        matches!(self, Self::Good | Self::Uncertain)
+        matches!(self, Self::Good | Self::Uncertain | Self::OutOfRange | Self::FlatLine | Self::TooFast)
+    }
+
+    /// Returns the place among all qualities from the best, 0, to the worst. Usable ones come before the others; what
+    /// the device says of itself outweighs what was read of the value.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::FlatLine => 1,
+            Self::TooFast => 2,
+            Self::OutOfRange => 3,
+            Self::Uncertain => 4,
+            Self::Stale => 5,
+            Self::DeclaredBad => 6,
+            Self::Sentinel => 7,
+            Self::NotANumber => 8,
+            Self::UnknownState => 9,
+            Self::Calibrating => 10,
+            Self::DeviceFault => 11,
+        }
+    }
+
+    /// Returns the worse of two.
+    #[must_use]
+    pub const fn worse(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
     }
 
     /// Returns the name used in CSV and JSON.
@@ -57,6 +97,10 @@ impl Quality {
             Self::UnknownState => "unknown_state",
             Self::Calibrating => "calibrating",
             Self::DeviceFault => "device_fault",
+            Self::OutOfRange => "out_of_range",
+            Self::FlatLine => "flat_line",
+            Self::TooFast => "too_fast",
+            Self::Stale => "stale",
         }
     }
 
@@ -144,6 +188,38 @@ mod tests {
             lateness_ms: 0,
             states: BTreeMap::from([("1".to_owned(), MachineState::Producing)]),
         }
+    }
+
+    #[test]
+    fn stored_codes_stay_and_every_usable_quality_ranks_before_the_others() {
+        let names = Quality::ALL.map(Quality::as_str);
+        assert_eq!(
+            names,
+            [
+                "good",
+                "uncertain",
+                "bad",
+                "sentinel",
+                "not_a_number",
+                "unknown_state",
+                "calibrating",
+                "device_fault",
+                "out_of_range",
+                "flat_line",
+                "too_fast",
+                "stale"
+            ]
+        );
+        for (code, quality) in (0..).zip(Quality::ALL) {
+            assert_eq!((quality.code(), Quality::from_code(code)), (code, Some(quality)));
+            assert_eq!(Quality::from_name(quality.as_str()), Some(quality));
+        }
+        let mut ranked = Quality::ALL;
+        ranked.sort_by_key(|quality| quality.rank());
+        assert!(ranked.windows(2).all(|pair| pair[0].rank() < pair[1].rank()));
+        let usable = ranked.map(Quality::is_usable);
+        assert!(usable.windows(2).all(|pair| pair[0] >= pair[1]), "{ranked:?}");
+        assert_eq!(Quality::Uncertain.worse(Quality::OutOfRange), Quality::Uncertain);
     }
 
     #[test]

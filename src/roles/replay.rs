@@ -165,7 +165,7 @@ fn sample(line: &Line, plant: &Plant) -> Result<Sample, String> {
         Some(name) => Quality::from_name(name).ok_or_else(|| format!("\"{name}\" is not a quality"))?,
     };
     let tag = TagIndex(u32::try_from(position).map_err(|error| error.to_string())?);
-    Ok(Sample { tag, measured_at, value, quality: declared.max(read) })
+    Ok(Sample { tag, measured_at, value, quality: declared.worse(read) })
 }
 
 /// Reads RFC 3339, or a civil time of the site.

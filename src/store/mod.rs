@@ -31,7 +31,7 @@ mod span;
 mod stored;
 mod tags;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::File;
 use std::path::Path;

@@ -21,6 +21,13 @@ use crate::model::unit::{ProductUnit, Unit};
 
 const CONFIG: Digest = Digest([1; 32]);
 
+/// Puts a database as schema 1 kept it into a directory: written under the plant of the engine's tests.
+pub(crate) fn schema_1_in(dir: &std::path::Path) {
+    let connection = rusqlite::Connection::open(dir.join(super::FILE_NAME)).unwrap();
+    connection.execute_batch(include_str!("schema_1.sql")).unwrap();
+    connection.execute_batch("PRAGMA application_id = 1347110740; PRAGMA user_version = 1").unwrap();
+}
+
 fn tag(name: &str, unit: Unit) -> TagSpec {
     TagSpec {
         name: TagName::new(name).unwrap(),

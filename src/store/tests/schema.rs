@@ -4,14 +4,36 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::connection::MIGRATIONS;
 use super::super::{Decision, Store, StoreError};
-use super::{CONFIG, commit_one, tags};
+use super::{CONFIG, commit_one, schema_1_in, tags};
 use crate::model::id::Digest;
 
 #[test]
 fn the_text_of_a_released_schema_never_changes() {
     let digests: Vec<String> =
         MIGRATIONS.iter().map(|sql| Digest(Sha256::digest(sql.as_bytes()).into()).to_string()).collect();
-    assert_eq!(digests, ["aa29d86c11e3a7686550831eb945605231240dfe278f994535d56b68dfa7b8c2"]);
+    assert_eq!(
+        digests,
+        [
+            "aa29d86c11e3a7686550831eb945605231240dfe278f994535d56b68dfa7b8c2",
+            "aa9c8125ee839b05b3fe5509881335a2de5e3630dcbe30c0cdbed5997d2bc0e1"
+        ]
+    );
+}
+
+#[test]
+fn a_database_of_schema_1_is_brought_up_to_date_and_keeps_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    schema_1_in(dir.path());
+    let plant = crate::engine::tests::plant();
+    let store = Store::open(dir.path(), &plant.tags, plant.config, "test").unwrap();
+    let version: u32 = store.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version as usize, MIGRATIONS.len());
+    let journal = store.journal(1, usize::MAX).unwrap();
+    let samples: usize = journal.iter().flat_map(|entry| &entry.batches).map(|batch| batch.samples.len()).sum();
+    assert_eq!((journal.len(), samples, store.last_seq()), (10, 80, 10));
+    assert!(journal.iter().all(|entry| entry.unmapped == 0));
+    assert_eq!(store.reader().counts().unwrap().records, 3);
+    assert!(store.resume().unwrap().checkpoint.is_some());
 }
 
 #[test]
@@ -35,7 +57,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     store.connection.execute_batch("PRAGMA user_version = 99").unwrap();
     drop(store);
     let error = Store::open(dir.path(), &tags(), CONFIG, "").unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 1 }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 2 }), "{error}");
     assert_eq!(error.decision(), Decision::Stop);
     assert!(error.to_string().contains("run the newer program again"));
 }
