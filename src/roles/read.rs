@@ -15,16 +15,15 @@ use crate::model::sample::Quality;
 use crate::model::time::Period;
 use crate::profile::register::{RegisterType, Sentinel, Table, WordOrder};
 use crate::sources::modbus::address::Address;
-use crate::sources::modbus::config::parse_url;
 use crate::sources::modbus::decode::Decoding;
-use crate::sources::modbus::device::Transport;
 use crate::sources::modbus::link::{Link, LinkError};
 use crate::sources::modbus::plan::{Answer, Request};
+use crate::sources::modbus::transport::{Security, Transport};
 
 /// Arguments of `parkgate read`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where the device is: tcp://host:port
+    /// Where the device is: tcp://host:port, tls://host:port, rtu+tcp://host:port or rtu:///dev/…?baud=9600&parity=even
     url: String,
     /// Unit identifier, 0 to 255
     #[arg(long, default_value_t = 1)]
@@ -128,13 +127,13 @@ enum Value {
 
 impl Question {
     fn new(args: &Args) -> Result<Self, String> {
-        let (host, port) = parse_url(&args.url)?;
+        let transport = Transport::parse(&args.url)?;
         let (table, address) = place(args)?;
         if !args.scale.is_finite() || args.scale == 0.0 || !args.offset.is_finite() {
             return Err("--scale must be a finite number other than 0, --offset a finite number".to_owned());
         }
         let question = Self {
-            transport: Transport::Tcp { host, port },
+            transport,
             unit: args.unit,
             table,
             address,
@@ -158,7 +157,7 @@ impl Question {
 
     /// Asks for as many words as the type needs; without a type for four, and for fewer where the device refuses.
     async fn ask(&self) -> Result<Answer, LinkError> {
-        let mut link = Link::new(self.transport.clone());
+        let mut link = Link::new(self.transport.clone(), Security::default());
         link.connect(self.timeout).await?;
         let counts = if self.is_typed { vec![self.words_max()] } else { vec![4, 2, 1] };
         let mut outcome = Err(LinkError::Connect("not asked".to_owned()));

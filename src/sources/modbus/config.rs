@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
@@ -17,6 +18,7 @@ use crate::profile::register::Sentinel;
 use super::address::Address;
 use super::plan::WORDS_MAX;
 use super::points::resolve;
+use super::transport::{Security, Transport};
 
 /// A text with a form of its own, read without stopping at the first fault: what was written is kept, so that
 /// every problem of a file can be shown at once.
@@ -38,8 +40,21 @@ pub struct ModbusSource {
     pub source_type: Option<String>,
     /// First segment of its tags.
     pub name: Spanned<SourceName>,
-    /// `tcp://host:port`; port 502 where none is given. Sources with one host and port share a connection.
+    /// `tcp://host:port`, `tls://host:port`, `rtu+tcp://host:port` or `rtu:///dev/…?baud=…`; port 502 where none is
+    /// given, 802 for TLS. Sources with one URL share a connection.
     pub url: Spanned<String>,
+    /// TLS: authority that signed the device's certificate; the public ones where none is given.
+    #[serde(default)]
+    pub ca_file: Option<Spanned<PathBuf>>,
+    /// TLS: certificate chain that is shown to the device; with `key_file`.
+    #[serde(default)]
+    pub cert_file: Option<Spanned<PathBuf>>,
+    /// TLS: private key of `cert_file`.
+    #[serde(default)]
+    pub key_file: Option<Spanned<PathBuf>>,
+    /// TLS: name the device's certificate carries; the URL's host where none is given.
+    #[serde(default)]
+    pub server_name: Option<Spanned<String>>,
     /// Unit identifier, 0 to 255; 1 where none is given.
     #[serde(default)]
     pub unit: Option<Spanned<i64>>,
@@ -131,13 +146,11 @@ pub struct Point {
 /// Longest and shortest poll period and time-out that make sense. Shorter ones keep a device from its own work.
 const PERIOD_MS: RangeInclusive<i64> = 10..=86_400_000;
 const TIMEOUT_MS: RangeInclusive<i64> = 10..=60_000;
-/// Modbus over TCP. **Source**: IANA service name `mbap`.
-const PORT_DEFAULT: u16 = 502;
 
 impl ModbusSource {
     /// Names every problem of the source itself; [`ModbusSource::tags`] names those of its points.
     pub fn check(&self, problems: &mut Problems) {
-        if let Err(reason) = parse_url(self.url.get_ref()) {
+        if let Err(reason) = Transport::parse(self.url.get_ref()) {
             problems.error(self.url.span(), reason, "write tcp://host:port, like tcp://192.168.10.20:502");
         }
         if let Some(unit) = &self.unit
@@ -170,9 +183,20 @@ impl ModbusSource {
         points.into_iter().map(|point| point.tag(source)).collect()
     }
 
-    /// Returns the host and port of the connection; `None` where the URL is malformed, which `check` has named.
-    pub fn endpoint(&self) -> Option<(String, u16)> {
-        parse_url(self.url.get_ref()).ok()
+    /// Returns how the device is reached; `None` where the URL is malformed, which `check` has named.
+    pub fn transport(&self) -> Option<Transport> {
+        Transport::parse(self.url.get_ref()).ok()
+    }
+
+    /// Returns whom the connection trusts, and as whom it presents itself.
+    pub fn security(&self) -> Security {
+        let path = |key: &Option<Spanned<PathBuf>>| key.as_ref().map(|path| path.get_ref().clone());
+        Security {
+            ca_file: path(&self.ca_file),
+            cert_file: path(&self.cert_file),
+            key_file: path(&self.key_file),
+            server_name: self.server_name.as_ref().map(|name| name.get_ref().clone()),
+        }
     }
 
     /// Returns the unit identifier; 1 where none, or an impossible one, is given.
@@ -195,33 +219,6 @@ impl ModbusSource {
 /// Returns a length of time that was written and could be read.
 pub(super) fn written(period: Option<&Spanned<Written<Period>>>) -> Option<Period> {
     period.and_then(|period| period.get_ref().0.clone().ok())
-}
-
-/// Splits `tcp://host:port`; the reason names what is wrong.
-///
-/// # Errors
-/// A reason to show, lower-case, with the text as written.
-pub fn parse_url(url: &str) -> Result<(String, u16), String> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(format!("url \"{url}\" has no scheme"));
-    };
-    if scheme != "tcp" {
-        return Err(format!("url \"{url}\": a Modbus source over {scheme}:// is not known, only tcp://"));
-    }
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => {
-            let port = port.parse().ok().filter(|port| *port > 0);
-            (host, port.ok_or_else(|| format!("url \"{url}\" has no port from 1 to 65535"))?)
-        }
-        _ => (rest, PORT_DEFAULT),
-    };
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let odd = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '@' | '[' | ']');
-    if host.is_empty() || host.contains(odd) {
-        return Err(format!("url \"{url}\" has no host"));
-    }
-    Ok((host.to_owned(), port))
 }
 
 fn check_period(

@@ -1,6 +1,5 @@
 //! What the poll loop reads: endpoints, the devices behind each, and their points resolved to tags.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,37 +8,19 @@ use super::config::ModbusSource;
 use super::decode::Decoding;
 use super::plan::{Limits, Planned, Span, WORDS_MAX, plan};
 use super::points::{ResolvedPoint, resolve};
+use super::transport::{Security, Transport};
 use crate::model::id::SourceName;
 use crate::model::problem::Problems;
 use crate::model::tag::{SourceIndex, TagIndex, TagSpec};
 use crate::profile::Library;
-
-/// How devices are reached. Requests over one transport go one at a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transport {
-    /// Modbus TCP.
-    Tcp {
-        /// Host name or address.
-        host: String,
-        /// TCP port.
-        port: u16,
-    },
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-        }
-    }
-}
 
 /// One transport and the devices behind it: what one task polls.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// The one connection.
     pub transport: Transport,
+    /// Whom it trusts, where it is TLS.
+    pub security: Security,
     /// The devices that share it, in the order of the configuration.
     pub devices: Vec<Device>,
 }
@@ -101,12 +82,12 @@ impl Device {
 pub fn endpoints(sources: &[(SourceIndex, ModbusSource)], profiles: &Library, tags: &[TagSpec]) -> Vec<Endpoint> {
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for (index, source) in sources {
-        let Some((host, port)) = source.endpoint() else { continue };
-        let transport = Transport::Tcp { host: host.to_ascii_lowercase(), port };
+        let Some(transport) = source.transport() else { continue };
+        let security = source.security();
         let device = device(*index, source, profiles, tags);
-        match endpoints.iter_mut().find(|endpoint| endpoint.transport == transport) {
+        match endpoints.iter_mut().find(|endpoint| endpoint.transport == transport && endpoint.security == security) {
             Some(endpoint) => endpoint.devices.push(device),
-            None => endpoints.push(Endpoint { transport, devices: vec![device] }),
+            None => endpoints.push(Endpoint { transport, security, devices: vec![device] }),
         }
     }
     endpoints

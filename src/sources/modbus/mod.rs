@@ -1,6 +1,6 @@
 //! IN over Modbus: registers of meters and PLCs become samples.
 //!
-//! `config` says what to read, `plan` (pure) merges it into few requests, `link` (the only file that touches the
+//! `config` says what to read, `transport` (pure) where, `plan` (pure) merges it into few requests, `link` (the only folder that touches the
 //! Modbus crate) carries one request at a time, `decode` (pure) turns words into values, `poll` keeps the periods.
 //! A request here can express a read and nothing else; a failed read never becomes a value.
 
@@ -13,6 +13,7 @@ mod outcome;
 pub mod plan;
 mod points;
 pub mod poll;
+pub mod transport;
 
 pub use device::{Endpoint, endpoints};
 pub use poll::run;

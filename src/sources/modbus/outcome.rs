@@ -136,7 +136,7 @@ impl Tally {
             Err(LinkError::Exception(_)) => self.exceptions += 1,
             Err(LinkError::Timeout(_)) => self.timeouts += 1,
             Err(LinkError::Lost(_)) => self.lost += 1,
-            Ok(_) | Err(LinkError::Connect(_)) => {}
+            Ok(_) | Err(LinkError::Connect(_) | LinkError::Foreign(_)) => {}
         }
     }
 

@@ -77,7 +77,7 @@ impl Poller {
             health.set(&polled.component, Status::Degraded, format!("not read yet from {place}"), now);
         }
         Self {
-            link: Link::new(endpoint.transport),
+            link: Link::new(endpoint.transport, endpoint.security),
             connect_limit: devices.iter().map(|polled| polled.device.timeout).max().unwrap_or_default(),
             reconnect: Backoff::new(RECONNECT.0, RECONNECT.1),
             pause: None,
@@ -146,6 +146,10 @@ impl Poller {
                     polled.unreachable(&Fault::unreachable(reason));
                     return samples;
                 }
+                Err(foreign @ LinkError::Foreign(_)) => {
+                    polled.unreachable(&Fault::unreachable(foreign.to_string()));
+                    return samples;
+                }
                 Err(LinkError::Exception(code)) => position += polled.refused(position, code),
                 Err(LinkError::Timeout(limit)) => polled.silent(position, has_answered, &Fault::silent(limit)),
                 Err(LinkError::Lost(reason)) => polled.requests[position].failed(Fault::lost(reason)),
@@ -181,6 +185,7 @@ impl Poller {
                     match &error {
                         LinkError::Exception(_) => self.reconnect.reset(),
                         LinkError::Lost(reason) => self.hold_off(Fault::lost(reason.clone())),
+                        LinkError::Foreign(_) => self.hold_off(Fault::unreachable(error.to_string())),
                         LinkError::Timeout(_) | LinkError::Connect(_) => {}
                     }
                     return Err(error);
@@ -201,8 +206,10 @@ impl Poller {
         self.pause = None;
         tally.connects += 1;
         let outcome = self.link.connect(self.connect_limit).await;
-        if let Err(LinkError::Connect(reason)) = &outcome {
-            self.hold_off(Fault::unreachable(reason.clone()));
+        match &outcome {
+            Err(LinkError::Connect(reason)) => self.hold_off(Fault::unreachable(reason.clone())),
+            Err(error) => self.hold_off(Fault::unreachable(error.to_string())),
+            Ok(()) => {}
         }
         outcome
     }

@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::config::ModbusSource;
-use super::device::{Endpoint, Transport, endpoints};
+use super::device::{Endpoint, endpoints};
 use super::link::{Link, LinkError};
 use super::plan::{Answer, Request};
+use super::transport::{Security, Transport};
 use crate::model::number::Number;
 use crate::model::problem::Problems;
 use crate::model::sample::{Quality, SampleBatch};
@@ -410,7 +411,7 @@ async fn only_reading_function_codes_ever_reach_the_wire() {
         seen.insert(batch.source);
     }
     bench.stop().await;
-    let mut link = Link::new(transport(proxy.address));
+    let mut link = Link::new(transport(proxy.address), Security::default());
     for table in Table::ALL {
         link.connect(LIMIT).await.unwrap();
         link.read(1, Request::new(*table, 0, 1).unwrap(), LIMIT).await.unwrap();
@@ -427,7 +428,7 @@ fn transport(address: SocketAddr) -> Transport {
 #[tokio::test]
 async fn a_late_answer_is_never_taken_for_the_next_one() {
     let device = Fake::start(|asked| if asked.address == 0 { Reply::Silence } else { echo(asked) }).await;
-    let mut link = Link::new(transport(device.address));
+    let mut link = Link::new(transport(device.address), Security::default());
     link.connect(LIMIT).await.unwrap();
     let limit = Duration::from_millis(30);
     let silent = Request::new(Table::Holding, 0, 1).unwrap();
@@ -441,7 +442,7 @@ async fn a_late_answer_is_never_taken_for_the_next_one() {
 #[tokio::test]
 async fn an_answer_of_another_length_is_refused() {
     let device = Fake::start(|_| Reply::Words(vec![1, 2, 3])).await;
-    let mut link = Link::new(transport(device.address));
+    let mut link = Link::new(transport(device.address), Security::default());
     link.connect(LIMIT).await.unwrap();
     let outcome = link.read(1, Request::new(Table::Holding, 0, 2).unwrap(), LIMIT).await;
     assert!(matches!(outcome, Err(LinkError::Lost(_))), "{outcome:?}");

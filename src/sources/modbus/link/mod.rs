@@ -1,8 +1,10 @@
-//! The connection to a Modbus endpoint: the only file that touches the Modbus crate.
+//! The connection to a Modbus endpoint: the only folder that touches the Modbus crate.
 //!
 //! In: a [`Request`], which can express a read and nothing else. Out: its answer, or why there is none. One
 //! transaction at a time, each with a time limit. After a time-out or any fault but an exception answer the
 //! connection is gone: a late answer can then never be taken for the answer to another request.
+
+mod identity;
 
 use std::time::Duration;
 
@@ -12,9 +14,11 @@ use tokio_modbus::client::{Client, Context, tcp};
 use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{Error, ProtocolError, Slave};
 
-use super::device::Transport;
 use super::plan::{Answer, Request};
+use super::transport::{Security, Transport};
 use crate::profile::register::Table;
+
+pub use identity::Identity;
 
 /// Why a request has no answer. Each variant is another decision of the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,9 @@ pub enum LinkError {
     /// There is no connection.
     #[error("no connection: {0}")]
     Connect(String),
+    /// Another master talks on the serial line: nothing was sent, and the port is closed.
+    #[error("another master is present on the line ({0}): nothing is sent; leave the line to one of the two")]
+    Foreign(String),
 }
 
 /// Returns the name of an exception code. **Source**: Modbus application protocol V1.1b3, 7.
@@ -52,6 +59,7 @@ pub const fn exception_name(code: u8) -> &'static str {
 /// One connection, opened and given up as its answers demand.
 pub struct Link {
     transport: Transport,
+    security: Security,
     context: Option<Context>,
     /// Whether the present connection has answered yet.
     has_answered: bool,
@@ -65,8 +73,13 @@ impl std::fmt::Debug for Link {
 
 impl Link {
     /// Returns a link that isn't connected yet.
-    pub const fn new(transport: Transport) -> Self {
-        Self { transport, context: None, has_answered: false }
+    pub const fn new(transport: Transport, security: Security) -> Self {
+        Self { transport, security, context: None, has_answered: false }
+    }
+
+    /// Closes the connection, if there is one.
+    pub fn close(&mut self) {
+        self.context = None;
     }
 
     /// Says whether there is a connection, as far as is known.
@@ -87,7 +100,10 @@ impl Link {
     pub async fn connect(&mut self, limit: Duration) -> Result<(), LinkError> {
         self.context = None;
         self.has_answered = false;
-        let Transport::Tcp { host, port } = &self.transport;
+        let Transport::Tcp { host, port } = &self.transport else {
+            return Err(LinkError::Connect(format!("{} is not carried yet", self.transport)));
+        };
+        let Security { .. } = &self.security;
         let stream = match timeout(limit, TcpStream::connect((host.as_str(), *port))).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(LinkError::Connect(error.to_string())),
@@ -122,6 +138,32 @@ impl Link {
         self.has_answered = true;
         self.context = Some(context);
         answer
+    }
+
+    /// Asks `unit` who made it (function 43/14, basic objects).
+    ///
+    /// # Errors
+    /// As [`Link::read`]; most devices don't know the function and answer with exception 1.
+    pub async fn identify(&mut self, unit: u8, limit: Duration) -> Result<Identity, LinkError> {
+        let mut gathered = identity::Gathered::default();
+        while let Some(object) = gathered.next() {
+            let Some(mut context) = self.context.take() else {
+                return Err(LinkError::Connect("not opened".to_owned()));
+            };
+            context.set_slave(Slave(unit));
+            let response = match timeout(limit, context.call(identity::request(object))).await {
+                Err(_) => return Err(LinkError::Timeout(limit)),
+                Ok(Err(error)) => return Err(LinkError::Lost(describe(error))),
+                Ok(Ok(response)) => response,
+            };
+            if let Ok(response) = &response {
+                gathered.add(response).map_err(LinkError::Lost)?;
+            }
+            self.has_answered = true;
+            self.context = Some(context);
+            response.map_err(|exception| LinkError::Exception(exception.into()))?;
+        }
+        Ok(gathered.identity())
     }
 }
 
