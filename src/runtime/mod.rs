@@ -3,6 +3,7 @@
 //! - `clock`: plant time, the one place that reads the wall clock
 //! - `tasks`: supervised tasks with a staged shutdown, the one place that spawns
 //! - `health`: the board on which every component says how it is and what it counted
+//! - `tls`: whom a connection trusts
 //! - `backoff`, `secret`, `log`
 //!
 //! No room's knowledge enters here: nothing in it knows what a KPI, a page or a register is.
@@ -13,3 +14,4 @@ pub mod health;
 pub mod log;
 pub mod secret;
 pub mod tasks;
+pub mod tls;

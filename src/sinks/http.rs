@@ -2,18 +2,16 @@
 //!
 //! Time-outs are I/O time. No redirect is followed: a page must not reach an address nobody configured.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use toml::Spanned;
 
 use crate::model::id::StreamName;
 use crate::model::problem::Problems;
 use crate::model::time::Period;
+use crate::runtime::tls::{self, TlsError};
 use crate::wire::problem::Problem;
 
 /// Longest wait for one answer where configuration says nothing. **Unit**: ms.
@@ -29,11 +27,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The trust anchor can't be used.
-    #[error("ca_file {0}: {1}")]
-    CaFile(PathBuf, String),
-    /// TLS can't be set up.
-    #[error("TLS can't be set up: {0}")]
-    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The client can't be built.
     #[error("HTTP client can't be built: {0}")]
     Client(#[from] reqwest::Error),
@@ -43,12 +38,8 @@ pub enum ClientError {
 pub(super) fn client(timeout: Option<Period>, ca_file: Option<&Path>) -> Result<reqwest::Client, ClientError> {
     let ms = timeout.map_or(TIMEOUT_MS_DEFAULT, Period::as_ms);
     let timeout = Duration::from_millis(ms.unsigned_abs());
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(anchors(ca_file)?)
-        .with_no_client_auth();
     Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls::client(ca_file, None)?)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
@@ -56,20 +47,6 @@ pub(super) fn client(timeout: Option<Period>, ca_file: Option<&Path>) -> Result<
         .timeout(timeout)
         .user_agent(concat!("parkgate/", env!("CARGO_PKG_VERSION")))
         .build()?)
-}
-
-fn anchors(ca_file: Option<&Path>) -> Result<rustls::RootCertStore, ClientError> {
-    let mut roots = rustls::RootCertStore::empty();
-    let Some(path) = ca_file else {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        return Ok(roots);
-    };
-    let refused = |words: String| ClientError::CaFile(path.to_owned(), words);
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| refused(error.to_string()))? {
-        let certificate = certificate.map_err(|error| refused(error.to_string()))?;
-        roots.add(certificate).map_err(|error| refused(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(refused("holds no certificate".to_owned())) } else { Ok(roots) }
 }
 
 /// Why something wasn't delivered this time. It stays where it is and is sent again.

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc::{TlsConfiguration, Transport, mqttbytes as v4, v5};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::config::{Address, Version};
+use crate::runtime::tls;
 
 /// Largest message. **Unit**: bytes. A birth certificate of a big Sparkplug node reaches some 100 kB; a larger
 /// packet ends the connection on 3.1.1 and is withheld by the broker on 5.
@@ -180,25 +179,7 @@ fn options_v311(settings: &Settings) -> rumqttc::MqttOptions {
 /// # Errors
 /// Why the file can't serve.
 pub(super) fn trust(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    match ca_file {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-            for certificate in certificates {
-                roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
-            }
-            if roots.is_empty() {
-                return Err("it holds no certificate".to_owned());
-            }
-        }
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    tls::client(ca_file, None).map(Arc::new).map_err(|error| error.to_string())
 }
 
 impl Client {

@@ -49,7 +49,7 @@ pub enum MqttError {
     #[error("password of source \"{0}\": {1}")]
     Password(String, SecretError),
     /// The authority's certificate can't be used.
-    #[error("ca_file of source \"{0}\": {1}")]
+    #[error("source \"{0}\": {1}")]
     CaFile(String, String),
     /// The address is none.
     #[error("source \"{0}\": {1}")]
