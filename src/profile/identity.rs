@@ -64,7 +64,7 @@ impl IdentityRegister {
     /// Says whether the words that were read are the expected ones.
     pub fn matches(&self, words: &[u16]) -> bool {
         match &self.text {
-            Some(text) => text_of(words, false).is_some_and(|found| found.starts_with(text)),
+            Some(text) => text_of(words, false, usize::MAX).is_some_and(|found| found.starts_with(text)),
             None => words == self.words,
         }
     }

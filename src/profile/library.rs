@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::identity::Identity;
 use super::limits::Limits;
-use super::register::{RegisterType, Sentinel, Table, WordOrder};
+use super::register::{BitField, RegisterType, Sentinel, Table, WordOrder};
+use crate::model::state::MachineState;
 use crate::model::unit::Unit;
 
 /// Every built-in profile, by name. A new device is one file in `config/profiles/` and one line here.
@@ -39,6 +40,8 @@ pub enum ProfileKind {
     Gauge,
     /// A total that grows.
     Counter,
+    /// What a machine does.
+    State,
 }
 
 /// A device type.
@@ -115,9 +118,24 @@ pub struct Register {
     pub scale: f64,
     /// Unit of the value.
     pub unit: Unit,
+    /// Added after scaling, in `unit`.
+    #[serde(default)]
+    pub offset: f64,
+    /// Address of the int16 register whose power of ten scales the value besides `scale`; in the same table.
+    #[serde(default)]
+    pub scale_factor: Option<u16>,
+    /// The bits that are the value, where not all are.
+    #[serde(default)]
+    pub bits: Option<BitField>,
     /// What the values are.
     #[serde(default = "gauge")]
     pub kind: ProfileKind,
+    /// Raw number → what the machine does, of a state.
+    #[serde(default)]
+    pub states: BTreeMap<String, MachineState>,
+    /// Value at which a counter starts again at 0, in `unit`; by the width of its type where none is given.
+    #[serde(default)]
+    pub modulus: Option<f64>,
     /// Marks for "no value".
     #[serde(default)]
     pub sentinels: Vec<Sentinel>,
@@ -138,15 +156,24 @@ const fn gauge() -> ProfileKind {
     ProfileKind::Gauge
 }
 
+impl Rated {
+    /// Returns the largest growth per second of an energy counter. **Unit**: kWh or kvarh.
+    ///
+    /// **Limits**: a reading a little above the ratings is still the device's own, so a fifth is added.
+    pub fn energy_per_second(self) -> f64 {
+        self.voltage_v * self.current_a * f64::from(self.phases) * 1.2 / 3.6e6
+    }
+}
+
 /// Words as they travel, and what they mean.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Example {
     /// Which point.
     pub point: String,
-    /// Registers in the order of their addresses.
+    /// Registers in the order of their addresses; with a scale factor all from the one to the other.
     pub words: Vec<u16>,
-    /// The value they stand for; none where they mean "no value".
+    /// The value they stand for, for a state its raw number; none where they mean "no value".
     pub value: Option<f64>,
     /// Where the words come from: a manual's page, a recording, or `constructed` from the register's description.
     pub origin: String,

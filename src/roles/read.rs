@@ -302,7 +302,7 @@ fn ways(args: &Args, table: Table, given: Option<RegisterType>) -> Vec<Decoding>
     let types = given.map_or_else(|| RegisterType::ALL.to_vec(), |given| vec![given]);
     let mut readings = Vec::new();
     for register_type in types {
-        let orders = args.order.map_or_else(|| orders(register_type, given.is_some()), |order| vec![order]);
+        let orders = args.order.map_or_else(|| orders(register_type, given.is_some()).to_vec(), |order| vec![order]);
         let bits = if register_type == RegisterType::Bit { args.bit.map_or(0..16, |bit| bit..bit + 1) } else { 0..1 };
         let bits = if table.is_bits() { 0..1 } else { bits };
         for order in orders {
@@ -312,15 +312,9 @@ fn ways(args: &Args, table: Table, given: Option<RegisterType>) -> Vec<Decoding>
     readings
 }
 
-/// Returns the orders that make a difference: for one register whether its bytes are swapped, for bits and single
-/// bytes none; only the specification's own where one type was asked for.
-fn orders(register_type: RegisterType, is_given: bool) -> Vec<WordOrder> {
-    match (register_type.words(), register_type.bits()) {
-        _ if is_given => vec![WordOrder::Abcd],
-        (1, 16) => vec![WordOrder::Abcd, WordOrder::Badc],
-        (1, _) => vec![WordOrder::Abcd],
-        _ => WordOrder::ALL.to_vec(),
-    }
+/// Returns the orders that make a difference; only the specification's own where one type was asked for.
+const fn orders(register_type: RegisterType, is_given: bool) -> &'static [WordOrder] {
+    if is_given { &[WordOrder::Abcd] } else { register_type.orders() }
 }
 
 #[cfg(test)]

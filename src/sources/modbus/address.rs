@@ -1,7 +1,8 @@
 //! Addresses as people write them, and the one on the wire that they mean.
 //!
 //! A manual's number counts from 1 and its first digit names the table ("40101"); the wire counts from 0. Which of
-//! the two is meant is never guessed: quotes mean a manual's number, a bare number means the wire.
+//! the two is meant is never guessed: quotes mean a manual's number, a bare number means the wire, unless the source
+//! says that its manual calls the first register 1.
 
 use std::fmt::{self, Display};
 
@@ -38,16 +39,25 @@ impl<'de> Deserialize<'de> for Address {
 }
 
 impl Address {
-    /// Returns the table and the wire address that are meant.
+    /// Returns the table and the wire address that are meant where plain numbers count from 0.
     ///
     /// # Errors
     /// What is wrong and what to write instead.
     pub fn locate(&self, table: Option<Table>) -> Result<(Table, u16), (String, String)> {
+        self.locate_from(0, table)
+    }
+
+    /// Returns the table and the wire address that are meant where the first register is called `base`. One like
+    /// "40101" counts from 1 whatever the base.
+    ///
+    /// # Errors
+    /// What is wrong and what to write instead.
+    pub fn locate_from(&self, base: u8, table: Option<Table>) -> Result<(Table, u16), (String, String)> {
         match self {
-            Self::Number(number) => plain(*number, number, table),
+            Self::Number(number) => plain(*number, base, number, table),
             Self::Text(text) => match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
                 Some(hex) => match u16::from_str_radix(hex, 16) {
-                    Ok(number) => plain(i64::from(number), text, table),
+                    Ok(number) => plain(i64::from(number), base, text, table),
                     Err(_) => {
                         Err((format!("\"{text}\" is no address up to 0xFFFF"), "write \"0x64\", for instance".into()))
                     }
@@ -58,10 +68,11 @@ impl Address {
     }
 }
 
-fn plain(number: i64, shown: impl Display, table: Option<Table>) -> Result<(Table, u16), (String, String)> {
-    let Ok(address) = u16::try_from(number) else {
+fn plain(number: i64, base: u8, shown: impl Display, table: Option<Table>) -> Result<(Table, u16), (String, String)> {
+    let base = i64::from(base);
+    let Some(address) = number.checked_sub(base).and_then(|address| u16::try_from(address).ok()) else {
         let help = "wire addresses count from 0; write a manual's number as \"40101\", in quotes";
-        return Err((format!("address {shown} is outside 0 to 65535"), help.into()));
+        return Err((format!("address {shown} is outside {base} to {}", 65_535 + base), help.into()));
     };
     let Some(table) = table else {
         let help = match number {
@@ -123,6 +134,20 @@ mod tests {
         ];
         for (address, table, expected) in table {
             assert_eq!(address.locate(table), Ok(expected), "{address:?} {table:?}");
+        }
+    }
+
+    #[test]
+    fn a_base_of_1_moves_plain_numbers_and_no_manuals_number() {
+        let at = |address: Address| address.locate_from(1, Some(Table::Holding));
+        let table = [(1, 0), (3060, 3059), (65_536, 65_535)];
+        for (written, wire) in table {
+            assert_eq!(at(Address::Number(written)), Ok((Table::Holding, wire)));
+        }
+        assert_eq!(at(Address::Text("0x10".into())), Ok((Table::Holding, 15)));
+        assert_eq!(at(Address::Text("40101".into())), Ok((Table::Holding, 100)));
+        for outside in [0, 65_537, i64::MIN] {
+            assert!(at(Address::Number(outside)).unwrap_err().0.contains("outside 1 to 65536"), "{outside}");
         }
     }
 

@@ -8,16 +8,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 use serde_spanned::Spanned;
 
-use crate::model::id::SourceName;
+use crate::model::id::{SourceName, TagName};
 use crate::model::problem::Problems;
 use crate::model::tag::{SourceIndex, TagSpec};
 use crate::model::time::Period;
 use crate::profile::Library;
-use crate::profile::register::Sentinel;
+use crate::profile::register::{BitField, Sentinel};
 
 use super::address::Address;
-use super::plan::WORDS_MAX;
-use super::points::resolve;
+use super::plan::{Span, WORDS_MAX};
+use super::points::{ResolvedPoint, resolve};
 use super::transport::{Security, Transport};
 
 /// A text with a form of its own, read without stopping at the first fault: what was written is kept, so that
@@ -91,6 +91,17 @@ pub struct ModbusSource {
     pub max_words: Option<Spanned<i64>>,
 }
 
+/// Where a point stands on the wire and how it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its tag.
+    pub tag: TagName,
+    /// The registers or bits that are read for it.
+    pub span: Span,
+    /// Type, order and what else turns its words into a value.
+    pub form: String,
+}
+
 /// One point of a device.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +125,21 @@ pub struct Point {
     /// See `scale`.
     #[serde(default)]
     pub offset: Option<Spanned<f64>>,
+    /// Turns the sign: value = −raw × scale + offset.
+    #[serde(default)]
+    pub invert: Option<Spanned<bool>>,
+    /// Where the exponent of ten stands that scales the value besides `scale`: a point's name or an address.
+    #[serde(default)]
+    pub scale_factor: Option<Spanned<Address>>,
+    /// Which bits of the value are meant, lowest and highest: "4-7".
+    #[serde(default)]
+    pub bits: Option<Spanned<Written<BitField>>>,
+    /// How many registers a text takes.
+    #[serde(default)]
+    pub length: Option<Spanned<i64>>,
+    /// How many characters belong to a text.
+    #[serde(default)]
+    pub characters: Option<Spanned<i64>>,
     /// Which bit of a register, 0 the least significant.
     #[serde(default)]
     pub bit: Option<Spanned<i64>>,
@@ -126,7 +152,7 @@ pub struct Point {
     /// Unit of the value; "1" where none is given.
     #[serde(default)]
     pub unit: Option<Spanned<String>>,
-    /// Raw number of a state → what the machine does.
+    /// Raw number, or text, of a state → what the machine does.
     #[serde(default)]
     pub states: BTreeMap<String, Spanned<String>>,
     /// How long a value holds; 2.5 × `every` where none is given.
@@ -171,6 +197,12 @@ impl ModbusSource {
         }
         check_limit("max_words", self.max_words.as_ref(), 4..=WORDS_MAX, problems);
         check_limit("max_gap", self.max_gap.as_ref(), 0..=WORDS_MAX, problems);
+        if let Some(base) = &self.address_base
+            && !matches!(base.get_ref(), 0 | 1)
+        {
+            let message = format!("address_base {} is neither 0 nor 1", base.get_ref());
+            problems.error(base.span(), message, "write what the device's manual calls its first register");
+        }
         if self.profile.is_none() && self.point.is_empty() {
             let message = format!("source \"{}\" has neither a profile nor a point", self.name.get_ref());
             problems.error(self.name.span(), message, "add profile = \"…\" or point = [{ name = …, address = … }]");
@@ -181,6 +213,16 @@ impl ModbusSource {
     pub fn tags(&self, source: SourceIndex, profiles: &Library, problems: &mut Problems) -> Vec<TagSpec> {
         let points = resolve(self, profiles, problems);
         points.into_iter().map(|point| point.tag(source)).collect()
+    }
+
+    /// Returns where each point stands, in the order of [`ModbusSource::tags`]: what `parkgate check` shows.
+    pub fn places(&self, profiles: &Library) -> Vec<Place> {
+        resolve(self, profiles, &mut Problems::default()).into_iter().map(ResolvedPoint::place).collect()
+    }
+
+    /// Returns what the first register is called in plain addresses, 0 or 1.
+    pub fn address_base(&self) -> u8 {
+        u8::from(self.address_base.as_ref().is_some_and(|base| *base.get_ref() == 1))
     }
 
     /// Returns how the device is reached; `None` where the URL is malformed, which `check` has named.

@@ -1,25 +1,30 @@
 //! One `point` table of a configuration, part by part: each part is read, or is a problem with its place.
 
+mod layout;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 
 use serde_spanned::Spanned;
 
-use super::{ResolvedPoint, hold_default_ms, ratio};
+use super::{ResolvedPoint, hold_default_ms, parse_integer, ratio};
 use crate::model::id::TagName;
 use crate::model::problem::Problems;
 use crate::model::state::MachineState;
 use crate::model::tag::TagKind;
 use crate::model::unit::Unit;
+use crate::profile::library::Profile;
 use crate::profile::register::{RegisterType, Sentinel, Table, WordOrder};
+use crate::sources::modbus::address::Address;
 use crate::sources::modbus::config::{ModbusSource, Point, written};
 use crate::sources::modbus::decode::Decoding;
-use crate::sources::modbus::plan::Span;
 
 /// One `point` table while it is read.
 pub(super) struct Reading<'a> {
     pub(super) source: &'a ModbusSource,
+    /// The source's profile and what its addresses count from.
+    pub(super) profile: Option<(&'a Profile, u16)>,
     pub(super) point: &'a Point,
     pub(super) at: Range<usize>,
     pub(super) problems: &'a mut Problems,
@@ -27,21 +32,23 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     /// Reads all parts before giving up, so that every problem of the point is named.
-    pub(super) fn resolve(&mut self) -> Option<ResolvedPoint> {
+    pub(super) fn resolve(mut self) -> Option<ResolvedPoint> {
         let name = self.name();
         let place = self.place();
-        let register_type = self.register_type(place.map(|(table, _)| table));
-        let order = self.named(self.point.order.as_ref(), WordOrder::Abcd);
-        let bit = self.bit(place.map(|(table, _)| table), register_type);
+        let table = place.map(|(table, _)| table);
+        let register_type = self.register_type(table);
+        let order = self.order(register_type);
+        let bit = self.bit(table, register_type);
         let unit = self.unit();
         let states = self.states(register_type);
         let (scale, offset) =
             (self.factor("scale", &self.point.scale, 1.0), self.factor("offset", &self.point.offset, 0.0));
+        let scale = self.signed(scale, register_type);
         let sentinels = register_type.and_then(|register_type| self.sentinels(register_type));
         let ratio = unit.map_or(1.0, |unit| ratio(self.source, unit));
         let kind = self.kind(register_type, scale.map(|scale| scale * ratio));
         let hold_ms = self.hold_ms();
-        let span = self.span(place?, register_type?)?;
+        let (span, layout) = self.layout(place, register_type)?;
         let decoding = Decoding {
             register_type: register_type?,
             order: order?,
@@ -50,6 +57,7 @@ impl Reading<'_> {
             offset: offset? * ratio,
             sentinels: sentinels?,
             states: states?,
+            layout,
         };
         Some(ResolvedPoint { name: name?, span, decoding, kind: kind?, unit: unit?, hold_ms: hold_ms? })
     }
@@ -88,12 +96,29 @@ impl Reading<'_> {
             None => None,
             Some(_) => Some(self.named(self.point.table.as_ref(), Table::Holding)?),
         };
-        match self.point.address.get_ref().locate(table) {
+        self.locate(&self.point.address, table)
+    }
+
+    fn locate(&mut self, address: &Spanned<Address>, table: Option<Table>) -> Option<(Table, u16)> {
+        match address.get_ref().locate_from(self.source.address_base(), table) {
             Ok(place) => Some(place),
             Err((message, help)) => {
-                self.error(self.point.address.span(), message, help);
+                self.error(address.span(), message, help);
                 None
             }
+        }
+    }
+
+    fn order(&mut self, register_type: Option<RegisterType>) -> Option<WordOrder> {
+        let order = self.named(self.point.order.as_ref(), WordOrder::Abcd)?;
+        match (register_type, &self.point.order) {
+            (Some(register_type), Some(written)) if !register_type.accepts(order) => {
+                let known = register_type.orders().iter().map(|order| order.as_str()).collect::<Vec<_>>().join(", ");
+                let message = format!("a {register_type} can't arrive in the order {}", written.get_ref());
+                self.error(written.span(), message, format!("write one of {known}"));
+                None
+            }
+            _ => Some(order),
         }
     }
 
@@ -153,17 +178,19 @@ impl Reading<'_> {
     fn states(&mut self, register_type: Option<RegisterType>) -> Option<BTreeMap<i128, MachineState>> {
         let mut states = BTreeMap::new();
         let mut sound = true;
+        let is_text = register_type == Some(RegisterType::Text);
         for (raw, name) in &self.point.states {
             match (parse_integer(raw), MachineState::from_name(name.get_ref())) {
+                (_, Some(_)) if is_text => {}
                 (Some(raw), Some(state)) => {
                     states.insert(raw, state);
                 }
-                (None, _) => {
+                (None, _) if !is_text => {
                     let message = format!("\"{raw}\" of states is no whole number");
                     self.error(name.span(), message, "write the number the device sends, like 1 = \"producing\"");
                     sound = false;
                 }
-                (_, None) => {
+                _ => {
                     let known = MachineState::ALL.map(MachineState::as_str).join(", ");
                     let message = format!("\"{}\" is no machine state", name.get_ref());
                     self.error(name.span(), message, format!("write one of {known}"));
@@ -191,6 +218,16 @@ impl Reading<'_> {
         None
     }
 
+    /// Turns the sign of the scale where the point says so.
+    fn signed(&mut self, scale: Option<f64>, register_type: Option<RegisterType>) -> Option<f64> {
+        let Some(invert) = &self.point.invert else { return scale };
+        if !self.point.states.is_empty() || matches!(register_type, Some(RegisterType::Bit | RegisterType::Text)) {
+            self.error(invert.span(), "invert has a meaning only for a number", "leave it out");
+            return None;
+        }
+        scale.map(|scale| if *invert.get_ref() { -scale } else { scale })
+    }
+
     fn sentinels(&mut self, register_type: RegisterType) -> Option<Vec<Sentinel>> {
         let width = if register_type == RegisterType::Bit { 16 } else { register_type.bits() };
         let mut sound = true;
@@ -216,7 +253,7 @@ impl Reading<'_> {
             "counter" => TagKind::Counter {
                 modulus: self
                     .positive("modulus", &self.point.modulus)
-                    .or_else(|| Some(register_type?.modulus()? * scale?.abs())),
+                    .or_else(|| self.modulus_by_width(register_type, scale)),
                 max_per_second: self.positive("max_per_second", &self.point.max_per_second),
             },
             "interval" => TagKind::Interval { period_ms: self.interval_ms(&at)? },
@@ -228,6 +265,16 @@ impl Reading<'_> {
             }
         };
         self.fits(kind, has_states, &at).then_some(kind)
+    }
+
+    /// Returns where the counter starts again by the width of what is read; nothing where a factor scales it too.
+    fn modulus_by_width(&self, register_type: Option<RegisterType>, scale: Option<f64>) -> Option<f64> {
+        let bits = self.point.bits.as_ref().and_then(|bits| bits.get_ref().0.clone().ok());
+        let by_width = match bits {
+            Some(field) => Some(2f64.powi(i32::from(field.last) - i32::from(field.first) + 1)),
+            None => register_type?.modulus().filter(|_| self.point.scale_factor.is_none()),
+        };
+        Some(by_width? * scale?.abs())
     }
 
     /// Says whether nothing stands in the point that its kind can't use.
@@ -291,23 +338,5 @@ impl Reading<'_> {
                 None
             }
         }
-    }
-
-    fn span(&mut self, (table, address): (Table, u16), register_type: RegisterType) -> Option<Span> {
-        let length = if table.is_bits() { 1 } else { register_type.words() };
-        if u32::from(address) + u32::from(length) > 65_536 {
-            let message = format!("{register_type} at address {address} ends beyond 65535");
-            self.error(self.point.address.span(), message, "write the address of its first register");
-            return None;
-        }
-        Some(Span { table, address, length })
-    }
-}
-
-/// Parses a decimal or 0x-hexadecimal integer.
-fn parse_integer(text: &str) -> Option<i128> {
-    match text.strip_prefix("0x") {
-        Some(hex) => i128::from_str_radix(hex, 16).ok(),
-        None => text.parse().ok(),
     }
 }
