@@ -4,7 +4,7 @@ use super::{ModbusSource, Problems, ResolvedPoint, SourceIndex, Span, TagKind, U
 use crate::model::problem::Severity;
 use crate::profile::Library;
 use crate::profile::register::{RegisterType, Table};
-use crate::sources::modbus::decode::Decoding;
+use crate::sources::modbus::decode::{Decoding, Layout};
 
 #[derive(Debug, serde::Deserialize)]
 struct File {
@@ -75,6 +75,74 @@ fn defaults_hold_for_two_and_a_half_periods() {
 }
 
 #[test]
+fn a_value_and_its_factor_are_read_at_once_wherever_the_factor_stands() {
+    let layout = |text: &str| {
+        let point = point(&format!("{text}, type = \"int16\""));
+        (point.span.address, point.span.length, point.decoding.layout)
+    };
+    let behind = layout(r#"address = 84, table = "holding", scale_factor = 91"#);
+    assert_eq!(behind, (84, 8, Layout::Factored { value: 0, factor: 7 }));
+    let before = layout(r#"address = "40085", scale_factor = "40080""#);
+    assert_eq!(before, (79, 6, Layout::Factored { value: 5, factor: 0 }));
+    let named = points(
+        r#"point = [
+          { name = "power", address = 84, table = "holding", type = "int16", scale_factor = "power_factor_of_ten" },
+          { name = "power_factor_of_ten", address = 85, table = "holding", type = "int16" },
+        ]"#,
+    );
+    assert_eq!((named[0].span.address, named[0].span.length), (84, 2));
+    let counter = point(&format!("{HOLDING}, type = \"uint32\", kind = \"counter\", scale_factor = 2"));
+    let unbounded = TagKind::Counter { modulus: None, max_per_second: None };
+    assert_eq!(counter.kind, unbounded, "its width says nothing about a value that a factor scales");
+}
+
+#[test]
+fn a_text_and_some_bits_give_what_their_keys_say() {
+    let text = point(&format!(r#"{HOLDING}, type = "string", characters = 7, states = {{ RUN = "producing" }}"#));
+    assert_eq!((text.kind, text.span.length), (TagKind::State, 4));
+    assert_eq!(text.tag(SourceIndex(0)).states.keys().collect::<Vec<_>>(), ["RUN"]);
+    let bits = point(&format!(r#"{HOLDING}, type = "uint16", bits = "4-7", kind = "counter""#));
+    assert_eq!(bits.kind, TagKind::Counter { modulus: Some(16.0), max_per_second: None });
+    let inverted = point(&format!(r#"{HOLDING}, type = "int16", scale = 0.1, offset = 2.0, invert = true"#));
+    assert_eq!((inverted.decoding.scale, inverted.decoding.offset), (-0.1, 2.0));
+    for (wrong, message) in [
+        (r#"type = "string""#, "a string needs its length"),
+        (r#"type = "string", length = 126"#, "length 126 is outside 1 to 125"),
+        (r#"type = "string", length = 2, characters = 5"#, "5 characters don't fit in 2 registers"),
+        (r#"type = "string", length = 2"#, "a text is no number that could be recorded"),
+    ] {
+        let mut problems = Problems::default();
+        let source = source(&format!("point = [{{ name = \"p\", {HOLDING}, {wrong} }}]"));
+        assert!(resolve(&source, &Library::builtin(), &mut problems).is_empty());
+        let messages: Vec<&str> = problems.0.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(messages, [message], "{wrong}");
+    }
+}
+
+#[test]
+fn plain_addresses_count_from_the_base_and_the_wire_address_is_shown() {
+    let text = r#"address_base = 1
+        point = [
+          { name = "power", address = 3060, table = "holding", type = "float32", scale = 1000.0 },
+          { name = "total", address = "40103", type = "uint32", order = "3412", bits = "0-23" },
+          { name = "door", address = "10004" },
+        ]"#;
+    let places: Vec<String> = source(text)
+        .places(&Library::builtin())
+        .iter()
+        .map(|place| {
+            format!("{} {} {}+{}: {}", place.tag, place.span.table, place.span.address, place.span.length, place.form)
+        })
+        .collect();
+    let expected = [
+        "m.power holding 3059+2: float32 ABCD, x 1000",
+        "m.total holding 102+2: uint32 CDAB, bits 0-23",
+        "m.door discrete 3+1: bit",
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
 fn states_make_a_state_tag_with_canonical_numbers() {
     let point = point(&format!(r#"{HOLDING}, type = "uint16", states = {{ 0x10 = "fault", 0 = "idle" }}"#));
     assert_eq!(point.kind, TagKind::State);
@@ -89,7 +157,7 @@ fn every_wrong_value_is_a_problem_with_its_place_and_a_proposal() {
     let table: &[(&str, &str, &str)] = &[
         (r#"url = "tcp://:502""#, "\"tcp://:502\"", "has no host"),
         (r#"url = "tcp://meter:0""#, "\"tcp://meter:0\"", "has no port"),
-        (r#"url = "rtu:///dev/ttyS0""#, "\"rtu:///dev/ttyS0\"", "rtu:// is not known"),
+        (r#"url = "http://meter""#, "\"http://meter\"", "http"),
         ("unit = 256", "256", "outside 0 to 255"),
         (r#"every = "1 week""#, "\"1 week\"", "not a length of time"),
         (r#"every = "1ms""#, "\"1ms\"", "outside 10 to"),
@@ -107,6 +175,19 @@ fn every_wrong_value_is_a_problem_with_its_place_and_a_proposal() {
         ("scale = 0.0", "0.0", "makes no value"),
         ("offset = inf", "inf", "makes no value"),
         ("bit = 3", "3", "only for type \"bit\""),
+        (r#"bits = "7-4""#, "\"7-4\"", "\"7-4\" are no bits"),
+        (r#"bits = "12-16""#, "\"12-16\"", "reach beyond uint16"),
+        (r#"type = "float32", bits = "0-3""#, "\"0-3\"", "of an unsigned whole number alone"),
+        ("length = 2", "2", "only for type \"string\""),
+        ("characters = 4", "4", "only for type \"string\""),
+        (r#"order = "34127856""#, "\"34127856\"", "a uint16 can't arrive in the order 34127856"),
+        ("address_base = 2", "2", "neither 0 nor 1"),
+        ("model_address = 40069", "40069", "only for the profile of a SunSpec model"),
+        (r#"scale_factor = "nobody""#, "\"nobody\"", "\"nobody\" is no int16 point"),
+        (r#"scale_factor = "30005""#, "\"30005\"", "is of the input table, not of holding"),
+        ("scale_factor = 125", "125", "126 registers are read at once"),
+        (r#"states = { 0 = "idle" }, invert = true"#, "true", "only for a number"),
+        (r#"states = { 0 = "idle" }, scale_factor = 3"#, "3", "only for a number"),
         (r#"sentinel = ["0x12345"]"#, "\"0x12345\"", "wider than uint16"),
         (r#"states = { a = "idle" }"#, "\"idle\"", "no whole number"),
         (r#"states = { 0 = "off" }"#, "\"off\"", "no machine state"),
@@ -119,9 +200,10 @@ fn every_wrong_value_is_a_problem_with_its_place_and_a_proposal() {
         (r#"hold = "10ms""#, "\"10ms\"", "shorter than the poll period"),
     ];
     for (wrong, place, message) in table {
-        let is_of_source = ["url", "unit =", "every", "timeout", "ct_", "max_words", "profile"]
-            .iter()
-            .any(|key| wrong.starts_with(key));
+        let is_of_source =
+            ["url", "unit =", "every", "timeout", "ct_", "max_words", "profile", "address_base", "model_address"]
+                .iter()
+                .any(|key| wrong.starts_with(key));
         let text = if is_of_source { of_source(wrong) } else { of_point(wrong) };
         let source = toml::from_str::<File>(&text).unwrap_or_else(|error| panic!("{wrong}: {error}")).source.remove(0);
         let mut problems = Problems::default();
