@@ -41,6 +41,7 @@ pub(super) fn read(document: &Document<'_>, profiles: &Library, problems: &mut P
         problems.warning(None, "there is no source, so nothing is measured", "add [[source]]");
     }
     check_names(&entries, problems);
+    ModbusSource::check_together(&sources.modbus, problems);
     sources
 }
 

@@ -164,7 +164,7 @@ fn start_sources_and_pipeline(
     let committed: Vec<watch::Sender<u64>> = (0..sources).map(|_| watch::Sender::new(0)).collect();
     for endpoint in modbus::device::endpoints(&gateway.modbus, &Library::builtin(), tags) {
         let (clock, health, outbox) = (clock.clone(), health.clone(), outbox.clone());
-        let name = format!("modbus {}", endpoint.transport);
+        let name = format!("modbus {endpoint}");
         tasks.supervise(&name, Stage::Sources, Policy::Restart, move |token| {
             let (endpoint, clock, health, outbox) = (endpoint.clone(), clock.clone(), health.clone(), outbox.clone());
             async move {

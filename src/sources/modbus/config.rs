@@ -13,9 +13,11 @@ use crate::model::problem::Problems;
 use crate::model::tag::{SourceIndex, TagSpec};
 use crate::model::time::Period;
 use crate::profile::Library;
+use crate::profile::limits::Forbidden;
 use crate::profile::register::{BitField, Sentinel};
 
 use super::address::Address;
+use super::behaviour;
 use super::plan::{Span, WORDS_MAX};
 use super::points::{ResolvedPoint, resolve};
 use super::transport::{Security, Transport};
@@ -89,6 +91,33 @@ pub struct ModbusSource {
     /// Most registers in one request; the profile's limit, else 125.
     #[serde(default)]
     pub max_words: Option<Spanned<i64>>,
+    /// Addresses that no request may touch, beside the profile's: `"input 100-120"`.
+    #[serde(default)]
+    pub forbidden: Vec<Spanned<Written<Forbidden>>>,
+    /// Addresses that can only be read together, in one request of exactly that size: `"holding 35100-35139"`.
+    #[serde(default)]
+    pub block: Vec<Spanned<Written<Forbidden>>>,
+    /// Whether each request reads one point only; the profile's word, else no.
+    #[serde(default)]
+    pub one_point_per_request: Option<bool>,
+    /// Whether each request begins at address 0 of its table; the profile's word, else no.
+    #[serde(default)]
+    pub start_at_zero: Option<bool>,
+    /// How often a device that says that it is busy is asked again within a poll; 2 where none is given.
+    #[serde(default)]
+    pub retries: Option<Spanned<i64>>,
+    /// Wait between a new connection and its first request, real time; the profile's, else none.
+    #[serde(default)]
+    pub connect_delay: Option<Spanned<Written<Period>>>,
+    /// Shortest wait between an answer and the next request, real time; the profile's, else none.
+    #[serde(default)]
+    pub request_pause: Option<Spanned<Written<Period>>>,
+    /// Connections to the endpoint, shared by its sources; 1 where none is given.
+    #[serde(default)]
+    pub connections: Option<Spanned<i64>>,
+    /// Whether a connection stays open between polls; yes where nothing is said.
+    #[serde(default)]
+    pub keep_open: Option<Spanned<bool>>,
 }
 
 /// Where a point stands on the wire and how it is read.
@@ -203,6 +232,7 @@ impl ModbusSource {
             let message = format!("address_base {} is neither 0 nor 1", base.get_ref());
             problems.error(base.span(), message, "write what the device's manual calls its first register");
         }
+        behaviour::check(self, problems);
         if self.profile.is_none() && self.point.is_empty() {
             let message = format!("source \"{}\" has neither a profile nor a point", self.name.get_ref());
             problems.error(self.name.span(), message, "add profile = \"…\" or point = [{ name = …, address = … }]");
@@ -212,6 +242,7 @@ impl ModbusSource {
     /// Returns the tags of the profile and of `point`, profile first; names every problem in them.
     pub fn tags(&self, source: SourceIndex, profiles: &Library, problems: &mut Problems) -> Vec<TagSpec> {
         let points = resolve(self, profiles, problems);
+        behaviour::check_plan(self, profiles, &points, problems);
         points.into_iter().map(|point| point.tag(source)).collect()
     }
 
@@ -241,6 +272,11 @@ impl ModbusSource {
         }
     }
 
+    /// Names every problem between sources: those that share an endpoint must agree about its connections.
+    pub fn check_together(sources: &[(SourceIndex, Self)], problems: &mut Problems) {
+        behaviour::check_together(sources, problems);
+    }
+
     /// Returns the unit identifier; 1 where none, or an impossible one, is given.
     pub fn unit_id(&self) -> u8 {
         self.unit.as_ref().and_then(|unit| u8::try_from(*unit.get_ref()).ok()).unwrap_or(1)
@@ -263,7 +299,7 @@ pub(super) fn written(period: Option<&Spanned<Written<Period>>>) -> Option<Perio
     period.and_then(|period| period.get_ref().0.clone().ok())
 }
 
-fn check_period(
+pub(super) fn check_period(
     key: &str,
     period: Option<&Spanned<Written<Period>>>,
     limits: RangeInclusive<i64>,

@@ -5,6 +5,7 @@
 //! A request here can express a read and nothing else; a failed read never becomes a value.
 
 pub mod address;
+pub mod behaviour;
 pub mod config;
 pub mod decode;
 pub mod device;

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::profile::limits::Forbidden;
 use crate::profile::register::Table;
 
 /// Most registers in one request. **Source**: Modbus application protocol V1.1b3, 6.3 and 6.4.
@@ -88,13 +89,83 @@ impl Span {
     }
 }
 
-/// What a device can bear.
+/// Addresses of one table, half open. An empty stretch is a seam: the border between two addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Which table.
+    pub table: Table,
+    /// First address.
+    pub start: u32,
+    /// First address after it, not below `start`; up to 65536.
+    pub end: u32,
+}
+
+impl Stretch {
+    /// Returns the addresses of a range with both ends included.
+    pub const fn of(range: Forbidden) -> Self {
+        Self { table: range.table, start: range.first as u32, end: range.last as u32 + 1 }
+    }
+
+    /// Says whether a request reads one of the addresses, or reaches across the seam.
+    pub fn is_touched_by(&self, request: Request) -> bool {
+        let (start, end) = (u32::from(request.address), u32::from(request.address) + u32::from(request.count));
+        self.table == request.table && start < self.end && self.start < end
+    }
+
+    /// Returns the one request that reads all of it; `None` where no device could answer it.
+    pub fn request(&self) -> Option<Request> {
+        let count = u16::try_from(self.end.checked_sub(self.start)?).ok()?;
+        Request::new(self.table, u16::try_from(self.start).ok()?, count)
+    }
+
+    const fn holds(&self, span: Span) -> bool {
+        self.table as u8 == span.table as u8 && self.start <= span.start() && span.end() <= self.end
+    }
+}
+
+impl fmt::Display for Stretch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.end - self.start {
+            0 => write!(f, "the border between {} {} and {}", self.table, self.start.saturating_sub(1), self.start),
+            _ => write!(f, "{} {} to {}", self.table, self.start, self.end - 1),
+        }
+    }
+}
+
+/// What a device can bear, as configured and as learnt from its refusals.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Most registers in one request.
     pub words_max: u16,
+    /// Most bits in one request.
+    pub bits_max: u16,
     /// Most unwanted registers (or bits) read along to save a request.
     pub gap_max: u16,
+    /// Whether a request reads one point only (or several that stand in the same place).
+    pub one_point_per_request: bool,
+    /// Whether each request begins at address 0.
+    pub start_at_zero: bool,
+    /// What no request may touch.
+    pub forbidden: Vec<Stretch>,
+    /// What is only readable whole: one request each, of exactly that size.
+    pub blocks: Vec<Stretch>,
+    /// What no request for several points may touch, learnt from refusals.
+    pub avoided: Vec<Stretch>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            words_max: WORDS_MAX,
+            bits_max: BITS_MAX,
+            gap_max: 0,
+            one_point_per_request: false,
+            start_at_zero: false,
+            forbidden: Vec::new(),
+            blocks: Vec::new(),
+            avoided: Vec::new(),
+        }
+    }
 }
 
 /// A request and the points it answers.
@@ -108,53 +179,82 @@ pub struct Planned {
 
 /// Merges spans into requests, ascending by table and address. Each span is answered by exactly one request.
 ///
-/// Spans longer than the limit or beyond address 65535 must have been refused before: they are left out.
-pub fn plan(spans: &[Span], limits: Limits) -> Vec<Planned> {
-    let mut order: Vec<usize> = (0..spans.len()).collect();
-    order.sort_by_key(|&index| (spans[index], index));
+/// A span that no request within the limits can read is left out; the configuration check refuses such points.
+pub fn plan(spans: &[Span], limits: &Limits) -> Vec<Planned> {
+    plan_of((0..spans.len()).collect(), spans, limits)
+}
+
+/// Merges those of `spans` whose indexes are in `points`.
+pub fn plan_of(mut points: Vec<usize>, spans: &[Span], limits: &Limits) -> Vec<Planned> {
+    points.sort_by_key(|&index| (spans[index], index));
     let mut requests: Vec<Planned> = Vec::new();
-    for index in order {
-        let merged = requests.last_mut().is_some_and(|last| extend(last, index, spans[index], limits));
+    for block in &limits.blocks {
+        let inside: Vec<usize> = points.iter().copied().filter(|&index| block.holds(spans[index])).collect();
+        let Some(request) = block.request().filter(|_| !inside.is_empty()) else { continue };
+        points.retain(|index| !inside.contains(index));
+        requests.push(Planned { request, points: inside });
+    }
+    let pinned = requests.len();
+    for index in points {
+        let merged = requests[pinned..].last_mut().is_some_and(|last| extend(last, index, spans[index], limits));
         if !merged && let Some(request) = cover(&[spans[index]], limits) {
             requests.push(Planned { request, points: vec![index] });
         }
     }
+    requests.sort_by_key(|planned| (planned.request.table, planned.request.address));
     requests
 }
 
-/// Adds a span to the request before it where table, gap and limit allow. Since a request starts as late as its
+/// Adds a span to the request before it where table, gap and limits allow. Since a request starts as late as its
 /// first span allows, extending it greedily leaves the fewest requests.
-fn extend(last: &mut Planned, index: usize, span: Span, limits: Limits) -> bool {
+fn extend(last: &mut Planned, index: usize, span: Span, limits: &Limits) -> bool {
     let request = last.request;
     let covered = Span { table: request.table, address: request.address, length: request.count };
-    if span.table != covered.table || span.start() > covered.end() + u32::from(limits.gap_max) {
+    let is_near = limits.start_at_zero || span.start() <= covered.end() + u32::from(limits.gap_max);
+    if span.table != covered.table || !is_near {
         return false;
     }
     let Some(longer) = cover(&[covered, span], limits) else { return false };
+    // What needs no register more is read along whatever the limits say.
+    if longer != request {
+        let forbids = |stretch: &Stretch| stretch.is_touched_by(longer);
+        if limits.one_point_per_request || limits.avoided.iter().chain(&limits.blocks).any(forbids) {
+            return false;
+        }
+    }
     last.request = longer;
     last.points.push(index);
     true
 }
 
 /// Returns the request that spans all of `spans`, which are of one table; `None` beyond the limits.
-fn cover(spans: &[Span], limits: Limits) -> Option<Request> {
+fn cover(spans: &[Span], limits: &Limits) -> Option<Request> {
     let table = spans.first()?.table;
-    let start = spans.iter().map(|span| span.start()).min()?;
+    let first = spans.iter().map(|span| span.start()).min()?;
+    let start = if limits.start_at_zero { 0 } else { first };
     let end = spans.iter().map(|span| span.end()).max()?;
     let count = u16::try_from(end - start).ok()?;
-    let within = table.is_bits() || count <= limits.words_max;
-    within.then(|| Request::new(table, u16::try_from(start).ok()?, count)).flatten()
+    let max = if table.is_bits() { limits.bits_max } else { limits.words_max };
+    let request = Request::new(table, u16::try_from(start).ok()?, count).filter(|_| count <= max)?;
+    (!limits.forbidden.iter().any(|stretch| stretch.is_touched_by(request))).then_some(request)
 }
 
-/// Splits a request that a device refuses into two with half the points each, so that a hole in its addresses costs
-/// only the point that stands in it. `None` for a single point.
-pub fn split(planned: &Planned, spans: &[Span], limits: Limits) -> Option<[Planned; 2]> {
-    let (first, second) = planned.points.split_at(planned.points.len() / 2);
+/// Splits a request that a device refuses into two with about half the points each, so that a hole in its addresses
+/// costs only the point that stands in it. `None` where nothing can be split: a single place, or a block that is
+/// only readable whole.
+pub fn split(planned: &Planned, spans: &[Span], limits: &Limits) -> Option<[Planned; 2]> {
+    if limits.blocks.iter().any(|block| block.request() == Some(planned.request)) {
+        return None;
+    }
+    let points = &planned.points;
+    let middle = points.len() / 2;
+    let differs = |at: &usize| spans[points[*at - 1]] != spans[points[*at]];
+    let at = (1..points.len()).filter(differs).min_by_key(|at| at.abs_diff(middle))?;
     let half = |points: &[usize]| {
         let covered: Vec<Span> = points.iter().map(|&point| spans[point]).collect();
         Some(Planned { request: cover(&covered, limits)?, points: points.to_vec() })
     };
-    Some([half(first)?, half(second)?])
+    Some([half(&points[..at])?, half(&points[at..])?])
 }
 
 #[cfg(test)]
@@ -163,34 +263,36 @@ mod tests {
 
     use super::{BITS_MAX, Limits, Planned, Request, Span, Table, WORDS_MAX, plan, split};
 
-    const LIMITS: Limits = Limits { words_max: WORDS_MAX, gap_max: 0 };
+    fn limits(words_max: u16, gap_max: u16) -> Limits {
+        Limits { words_max, gap_max, ..Limits::default() }
+    }
 
     const fn holding(address: u16, length: u16) -> Span {
         Span { table: Table::Holding, address, length }
     }
 
-    fn shape(spans: &[Span], limits: Limits) -> Vec<(u16, u16)> {
+    fn shape(spans: &[Span], limits: &Limits) -> Vec<(u16, u16)> {
         plan(spans, limits).iter().map(|planned| (planned.request.address(), planned.request.count())).collect()
     }
 
     #[test]
     fn neighbours_are_read_together_and_gaps_only_up_to_the_limit() {
         let spans = [holding(8, 2), holding(0, 2), holding(2, 2)];
-        assert_eq!(shape(&spans, LIMITS), [(0, 4), (8, 2)]);
-        assert_eq!(shape(&spans, Limits { gap_max: 3, ..LIMITS }), [(0, 4), (8, 2)]);
-        assert_eq!(shape(&spans, Limits { gap_max: 4, ..LIMITS }), [(0, 10)]);
+        assert_eq!(shape(&spans, &limits(WORDS_MAX, 0)), [(0, 4), (8, 2)]);
+        assert_eq!(shape(&spans, &limits(WORDS_MAX, 3)), [(0, 4), (8, 2)]);
+        assert_eq!(shape(&spans, &limits(WORDS_MAX, 4)), [(0, 10)]);
     }
 
     #[test]
     fn a_value_at_the_limit_is_not_cut() {
         let spans = [holding(0, 48), holding(48, 4)];
-        assert_eq!(shape(&spans, Limits { words_max: 50, gap_max: 0 }), [(0, 48), (48, 4)]);
+        assert_eq!(shape(&spans, &limits(50, 0)), [(0, 48), (48, 4)]);
     }
 
     #[test]
     fn the_last_address_can_be_read_and_none_beyond() {
-        assert_eq!(shape(&[holding(65_534, 2)], LIMITS), [(65_534, 2)]);
-        assert_eq!(shape(&[holding(65_535, 2)], LIMITS), []);
+        assert_eq!(shape(&[holding(65_534, 2)], &limits(WORDS_MAX, 0)), [(65_534, 2)]);
+        assert_eq!(shape(&[holding(65_535, 2)], &limits(WORDS_MAX, 0)), []);
         assert_eq!(Request::new(Table::Input, 65_535, 2), None);
         assert_eq!(Request::new(Table::Input, 0, 0), None);
         assert_eq!(Request::new(Table::Input, 0, 126), None);
@@ -200,17 +302,17 @@ mod tests {
     #[test]
     fn tables_are_never_mixed() {
         let spans = [holding(0, 1), Span { table: Table::Input, address: 1, length: 1 }];
-        assert_eq!(plan(&spans, LIMITS).len(), 2);
+        assert_eq!(plan(&spans, &Limits::default()).len(), 2);
     }
 
     #[test]
     fn a_refused_request_is_halved_until_one_point_is_left() {
         let spans = [holding(0, 2), holding(2, 2), holding(4, 2)];
-        let whole = plan(&spans, LIMITS).remove(0);
-        let [first, second] = split(&whole, &spans, LIMITS).unwrap();
+        let whole = plan(&spans, &Limits::default()).remove(0);
+        let [first, second] = split(&whole, &spans, &Limits::default()).unwrap();
         assert_eq!((first.request.address(), first.request.count(), first.points.clone()), (0, 2, vec![0]));
         assert_eq!((second.request.address(), second.request.count(), second.points.clone()), (2, 4, vec![1, 2]));
-        assert_eq!(split(&first, &spans, LIMITS), None);
+        assert_eq!(split(&first, &spans, &Limits::default()), None);
     }
 
     fn spans() -> impl Strategy<Value = Vec<Span>> {
@@ -224,7 +326,7 @@ mod tests {
     }
 
     /// Fewest requests, found without the planner's greed: for each prefix of the sorted spans, the best last group.
-    fn fewest(spans: &[Span], limits: Limits) -> usize {
+    fn fewest(spans: &[Span], limits: &Limits) -> usize {
         let mut sorted = spans.to_vec();
         sorted.sort();
         let mut best = vec![0usize];
@@ -255,7 +357,7 @@ mod tests {
         fn every_point_is_answered_whole_by_one_request(
             spans in spans(), words_max in 4u16..=WORDS_MAX, gap_max in 0u16..20
         ) {
-            let requests = plan(&spans, Limits { words_max, gap_max });
+            let requests = plan(&spans, &limits(words_max, gap_max));
             let mut answered: Vec<usize> = requests.iter().flat_map(|planned| planned.points.clone()).collect();
             answered.sort_unstable();
             prop_assert_eq!(answered, (0..spans.len()).collect::<Vec<_>>());
@@ -271,16 +373,15 @@ mod tests {
 
         #[test]
         fn no_plan_needs_fewer_requests(spans in spans(), words_max in 4u16..=WORDS_MAX, gap_max in 0u16..20) {
-            let limits = Limits { words_max, gap_max };
-            prop_assert_eq!(plan(&spans, limits).len(), fewest(&spans, limits));
+            let limits = limits(words_max, gap_max);
+            prop_assert_eq!(plan(&spans, &limits).len(), fewest(&spans, &limits));
         }
 
         #[test]
         fn no_request_reads_more_unwanted_registers_in_a_row_than_allowed(
             spans in spans(), gap_max in 0u16..20, seed in any::<u16>()
         ) {
-            let limits = Limits { words_max: 4 + seed % 122, gap_max };
-            for planned in plan(&spans, limits) {
+            for planned in plan(&spans, &limits(4 + seed % 122, gap_max)) {
                 let mut wanted = vec![false; usize::from(planned.request.count())];
                 for &point in &planned.points {
                     wanted[spans[point].within(planned.request)].fill(true);

@@ -70,7 +70,7 @@ struct InboxClosed;
 impl Poller {
     fn new(endpoint: Endpoint, clock: Clock, health: Health, inbox: mpsc::Sender<SampleBatch>) -> Self {
         let now = clock.now();
-        let place = endpoint.transport.to_string();
+        let place = endpoint.to_string();
         let devices: Vec<Polled> =
             endpoint.devices.into_iter().filter(|d| !d.points.is_empty()).map(|d| Polled::new(d, now)).collect();
         for polled in &devices {
@@ -285,7 +285,7 @@ impl Polled {
     fn refused(&mut self, position: usize, code: u8) -> usize {
         let fault = Fault::exception(code);
         if matches!(code, 2 | 3)
-            && let Some(halves) = split(&self.requests[position].planned, &self.device.spans(), self.device.limits)
+            && let Some(halves) = split(&self.requests[position].planned, &self.device.spans(), &self.device.limits)
         {
             self.requests.splice(position..=position, halves.map(|half| Pending::after(half, fault.clone())));
             return 1;
