@@ -36,19 +36,21 @@ pub struct Component {
 
 /// The board. Clones share it. Component names are `source.<name>`, `sink.<name>`, `store`, `engine`, `pipeline`.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<String, Component>>>);
+pub struct Health(Arc<Mutex<BTreeMap<String, Reporter>>>);
 
-impl Health {
-    fn board(&self) -> MutexGuard<'_, BTreeMap<String, Component>> {
-        // The map stays valid whatever a panicking holder did: every change is one insert or addition.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// One component's own place on the board, for those who write often: no search and no lock that others wait for.
+#[derive(Debug, Clone)]
+pub struct Reporter(Arc<Mutex<Component>>);
 
-    /// Sets a component's state. `now` is kept as `since` only where the status changed.
-    /// Returns whether it changed, so that the caller logs once.
-    pub fn set(&self, component: &str, status: Status, detail: impl Into<String>, now: Timestamp) -> bool {
-        let mut board = self.board();
-        let entry = Self::entry(&mut board, component, now);
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is inside stays valid whatever a panicking holder did: every change is one insert or addition.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Reporter {
+    /// Sets the component's state; see [`Health::set`].
+    pub fn set(&self, status: Status, detail: impl Into<String>, now: Timestamp) -> bool {
+        let mut entry = locked(&self.0);
         let changed = entry.status != status;
         if changed {
             entry.since = now;
@@ -58,34 +60,60 @@ impl Health {
         changed
     }
 
+    /// Adds to several counts at once; amounts of 0 leave no name behind.
+    pub fn add(&self, amounts: &[(&'static str, u64)]) {
+        let mut entry = locked(&self.0);
+        for (what, amount) in amounts.iter().filter(|(_, amount)| *amount > 0) {
+            *entry.counts.entry(what).or_default() += amount;
+        }
+    }
+
+    /// Sets several counts to absolute values (a backlog, an age).
+    pub fn gauges(&self, values: &[(&'static str, u64)]) {
+        let mut entry = locked(&self.0);
+        for (what, value) in values {
+            entry.counts.insert(what, *value);
+        }
+    }
+}
+
+impl Health {
+    /// Returns a component's own place on the board, which begins as [`Status::Ok`].
+    pub fn reporter(&self, component: &str, now: Timestamp) -> Reporter {
+        let mut board = locked(&self.0);
+        if let Some(reporter) = board.get(component) {
+            return reporter.clone();
+        }
+        let fresh = Component { status: Status::Ok, detail: String::new(), since: now, counts: BTreeMap::new() };
+        let reporter = Reporter(Arc::new(Mutex::new(fresh)));
+        board.insert(component.to_owned(), reporter.clone());
+        reporter
+    }
+
+    /// Sets a component's state. `now` is kept as `since` only where the status changed.
+    /// Returns whether it changed, so that the caller logs once.
+    pub fn set(&self, component: &str, status: Status, detail: impl Into<String>, now: Timestamp) -> bool {
+        self.reporter(component, now).set(status, detail, now)
+    }
+
     /// Adds to one of a component's counts.
     pub fn count(&self, component: &str, what: &'static str, amount: u64) {
-        let mut board = self.board();
-        *Self::entry(&mut board, component, Timestamp::default()).counts.entry(what).or_default() += amount;
+        *locked(&self.reporter(component, Timestamp::default()).0).counts.entry(what).or_default() += amount;
     }
 
     /// Sets one of a component's counts to an absolute value (a backlog, an age).
     pub fn gauge(&self, component: &str, what: &'static str, value: u64) {
-        let mut board = self.board();
-        Self::entry(&mut board, component, Timestamp::default()).counts.insert(what, value);
+        self.reporter(component, Timestamp::default()).gauges(&[(what, value)]);
     }
 
     /// Returns a copy of the board, by component name.
     pub fn snapshot(&self) -> BTreeMap<String, Component> {
-        self.board().clone()
+        locked(&self.0).iter().map(|(name, reporter)| (name.clone(), locked(&reporter.0).clone())).collect()
     }
 
     /// Returns the worst status on the board.
     pub fn worst(&self) -> Status {
-        self.board().values().map(|component| component.status).max().unwrap_or(Status::Ok)
-    }
-
-    fn entry<'a>(board: &'a mut BTreeMap<String, Component>, name: &str, now: Timestamp) -> &'a mut Component {
-        if !board.contains_key(name) {
-            let fresh = Component { status: Status::Ok, detail: String::new(), since: now, counts: BTreeMap::new() };
-            board.insert(name.to_owned(), fresh);
-        }
-        board.get_mut(name).expect("inserted above")
+        locked(&self.0).values().map(|reporter| locked(&reporter.0).status).max().unwrap_or(Status::Ok)
     }
 }
 
