@@ -23,6 +23,8 @@ enum Role {
     Hub(roles::hub::Args),
     /// Name every problem in a configuration at once.
     Check(roles::check::Args),
+    /// Tell that a meter was swapped, or list what was told.
+    Meter(roles::meter::Args),
     /// Read a register live.
     Read(roles::read::Args),
     /// Run recorded samples through the engine; print records as JSON lines.
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Role::Run(args) => roles::run::run(&args),
         Role::Hub(args) => roles::hub::run(&args),
         Role::Check(args) => roles::check::run(&args),
+        Role::Meter(args) => roles::meter::run(&args),
         Role::Read(args) => roles::read::run(&args),
         Role::Replay(args) => roles::replay::run(&args),
         Role::Verify(args) => roles::verify::run(&args),

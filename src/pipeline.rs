@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::plant::Plant;
-use crate::engine::{CheckpointError, Effects, Engine, Refused, Revision, kpi, reissue, revise};
+use crate::engine::{CheckpointError, Effects, Engine, Events, Refused, Revision, kpi, reissue, revise};
 use crate::ledger::key::GatewayKey;
 use crate::ledger::page::SignedPage;
 use crate::ledger::stream::Stream;
@@ -24,6 +24,7 @@ use crate::model::id::{AssetId, GatewayId, StreamName};
 use crate::model::record::{ClockState, KpiId, WindowRecord};
 use crate::model::sample::SampleBatch;
 use crate::model::share::SharePolicy;
+use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::time::{Grain, Timestamp, Window};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
@@ -88,7 +89,7 @@ pub struct StreamPolicy {
 }
 
 /// What one step made durable.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Step {
     /// Number of the commit; 0 where there was nothing to commit.
     pub seq: u64,
@@ -100,10 +101,13 @@ pub struct Step {
     pub pages: usize,
     /// Samples that took part in nothing.
     pub refused: Refused,
+    /// What happened to counters.
+    pub events: Events,
 }
 
 impl Step {
-    fn then(self, later: Self) -> Self {
+    fn then(mut self, later: Self) -> Self {
+        self.events.merge(later.events);
         Self {
             seq: self.seq.max(later.seq),
             records: self.records + later.records,
@@ -161,34 +165,37 @@ impl Pipeline {
     /// [`PipelineError`]: the store is unchanged and the pipeline must be [rebuilt](Pipeline::rebuild) before the same
     /// batches are tried again.
     pub fn step(&mut self, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+        let swaps = self.store.waiting_swaps()?;
+        swaps.iter().for_each(|swap| self.engine.tell(swap));
         for batch in batches {
             self.engine.ingest(batch);
         }
-        self.advance(batches, now)
+        self.advance(&swaps, batches, now)
     }
 
     /// Advances the engine and commits, as often as more minutes are due than one commit closes.
-    fn advance(&mut self, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+    fn advance(&mut self, swaps: &[Swap], batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
         let effects = self.engine.advance(now);
         let mut more = effects.more;
-        let mut step = self.commit(batches, now, effects)?;
+        let mut step = self.commit(swaps, batches, now, effects)?;
         while more {
             let effects = self.engine.advance(now);
             more = effects.more;
-            step = step.then(self.commit(&[], now, effects)?);
+            step = step.then(self.commit(&[], &[], now, effects)?);
         }
         Ok(step)
     }
 
-    /// As [`Pipeline::step`], without keeping the samples: they are kept where they come from.
+    /// As [`Pipeline::step`], without keeping swaps and samples: they are kept where they come from.
     ///
     /// # Errors
     /// As [`Pipeline::step`].
-    pub fn replay(&mut self, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+    pub fn replay(&mut self, swaps: &[Swap], batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+        swaps.iter().for_each(|swap| self.engine.tell(swap));
         for batch in batches {
             self.engine.ingest(batch);
         }
-        self.advance(&[], now)
+        self.advance(&[], &[], now)
     }
 
     /// Closes every window as it stands: the end of a recording.
@@ -197,7 +204,7 @@ impl Pipeline {
     /// As [`Pipeline::step`].
     pub fn finish(&mut self, now: Timestamp) -> Result<Step, PipelineError> {
         let effects = self.engine.finish();
-        self.commit(&[], now, effects)
+        self.commit(&[], &[], now, effects)
     }
 
     /// Rebuilds engine and streams from the store, after a failed commit or at the start.
@@ -225,13 +232,14 @@ impl Pipeline {
         self.streams = self.policies.iter().map(open).collect();
         let mut effects = Effects::default();
         for entry in &resume.journal {
+            entry.swaps.iter().for_each(|swap| self.engine.tell(swap));
             entry.batches.iter().for_each(|batch| self.engine.ingest(batch));
             effects.merge(self.engine.advance(entry.now));
         }
         // Under the configuration that wrote the journal nothing closes here: a closing commits a checkpoint. Under a
         // changed one it may, and then it is new; the checkpoint that goes with it stands after the whole journal.
         if let Some(last) = resume.journal.last().filter(|_| effects.has_closed()) {
-            self.commit(&[], last.now, effects)?;
+            self.commit(&[], &[], last.now, effects)?;
         }
         Ok(())
     }
@@ -252,7 +260,13 @@ impl Pipeline {
         Ok(())
     }
 
-    fn commit(&mut self, batches: &[SampleBatch], now: Timestamp, effects: Effects) -> Result<Step, PipelineError> {
+    fn commit(
+        &mut self,
+        swaps: &[Swap],
+        batches: &[SampleBatch],
+        now: Timestamp,
+        effects: Effects,
+    ) -> Result<Step, PipelineError> {
         let mut records = Vec::with_capacity(effects.records.len());
         for closed in &effects.records {
             records.push(self.issued(closed, &effects)?);
@@ -261,12 +275,15 @@ impl Pipeline {
             records.extend(self.revised(revision, &effects)?);
         }
         let pages = self.cut_pages(now, &records);
-        if batches.is_empty() && pages.is_empty() && !effects.moved && !effects.has_closed() {
-            return Ok(Step { refused: effects.refused, ..Step::default() });
+        let has_input = !(batches.is_empty() && swaps.is_empty());
+        if !has_input && pages.is_empty() && !effects.moved && !effects.has_closed() {
+            return Ok(Step { refused: effects.refused, events: effects.events, ..Step::default() });
         }
         let checkpoint = effects.has_closed().then(|| self.engine.checkpoint());
         let seq = self.store.commit(&Commit {
             now,
+            swaps,
+            swap_outcomes: &effects.events.swaps,
             batches,
             facts: &effects.facts,
             corrections: &effects.corrections,
@@ -275,7 +292,14 @@ impl Pipeline {
             checkpoint: checkpoint.as_deref(),
         })?;
         let samples = batches.iter().map(|batch| batch.samples.len()).sum();
-        Ok(Step { seq, samples, records: records.len(), pages: pages.len(), refused: effects.refused })
+        Ok(Step {
+            seq,
+            samples,
+            records: records.len(),
+            pages: pages.len(),
+            refused: effects.refused,
+            events: effects.events,
+        })
     }
 
     fn cut_pages(&mut self, now: Timestamp, records: &[WindowRecord]) -> Vec<SignedPage> {
@@ -373,7 +397,7 @@ pub async fn run(
             match block_in_place(|| pipeline.step(&batches, now)) {
                 Ok(step) => {
                     backoff.reset();
-                    report(step, &batches, &ends, clock, health);
+                    report(&step, &batches, &ends, clock, health);
                     break;
                 }
                 Err(error) if error.decision() == Decision::Stop => {
@@ -448,7 +472,7 @@ fn watch_clock(advanced_to: Timestamp, now: Timestamp, health: &Health) {
     }
 }
 
-fn report(step: Step, batches: &[SampleBatch], ends: &Ends, clock: &Clock, health: &Health) {
+fn report(step: &Step, batches: &[SampleBatch], ends: &Ends, clock: &Clock, health: &Health) {
     for batch in batches {
         if let Some(committed) = ends.committed.get(usize::from(batch.source.0)) {
             committed.send_if_modified(|through| {
@@ -470,204 +494,33 @@ fn report(step: Step, batches: &[SampleBatch], ends: &Ends, clock: &Clock, healt
     health.count("engine", "duplicate_samples", step.refused.duplicate);
     health.count("engine", "samples_ahead_of_the_clock", step.refused.ahead);
     health.count("engine", "samples_too_old", step.refused.too_old);
+    report_counters(&step.events, clock, health);
+}
+
+/// Shows what happened to counters, and told swaps that could not be applied until the next one that could.
+fn report_counters(events: &Events, clock: &Clock, health: &Health) {
+    for (what, amount) in [
+        ("counter_dips", events.dips),
+        ("counter_spikes", events.spikes),
+        ("counter_resets", events.resets),
+        ("counter_rollovers", events.rollovers),
+        ("counter_rises_excluded", events.excluded),
+    ] {
+        if amount > 0 {
+            health.count("engine", what, amount);
+        }
+    }
+    for (id, outcome) in &events.swaps {
+        if *outcome == SwapOutcome::Applied {
+            tracing::info!("meter swap {id} is in the figures");
+            health.set("meter_swaps", Status::Ok, "", clock.now());
+            continue;
+        }
+        let detail = format!("swap {id} changed nothing: {}; see `parkgate meter list`", outcome.as_str());
+        tracing::error!("meter {detail}");
+        health.set("meter_swaps", Status::Degraded, detail, clock.now());
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use jiff::civil::Time;
-
-    use super::{
-        Arc, Clock, ClockState, Ends, GatewayKey, Health, KpiId, Pipeline, Plant, Reader, SampleBatch, SharePolicy,
-        Store, StreamPolicy, Timestamp, WindowRecord, mpsc, run, watch,
-    };
-    use crate::engine::calendar::{Calendar, Shift};
-    use crate::engine::tests::{MORNING, batch, hour, plant};
-    use crate::ledger::verify::verify_page;
-    use crate::model::id::{GatewayId, StreamName};
-    use crate::model::number::Number;
-    use crate::model::record::Level;
-    use crate::model::sample::{Quality, Sample};
-    use crate::model::tag::TagIndex;
-    use crate::model::time::Grain;
-    use tokio_util::sync::CancellationToken;
-
-    fn stream() -> StreamName {
-        StreamName::new("hepza").unwrap()
-    }
-
-    fn open(store: Store) -> Pipeline {
-        let kpis = vec![KpiId::of("electricity"), KpiId::of("oee")];
-        let policy = SharePolicy { kpis, level: Level::Site, grain: Grain::QuarterHour };
-        let policies = vec![StreamPolicy { name: stream(), epoch: 1, policy }];
-        let gateway = GatewayId::new("tt-0042").unwrap();
-        let key = GatewayKey::from_seed([7; 32]);
-        Pipeline::open(plant(), ClockState::Simulated, gateway, policies, key, store).unwrap()
-    }
-
-    fn store_in(directory: &Path) -> Store {
-        let plant = plant();
-        Store::open(directory, &plant.tags, plant.config, "test").unwrap()
-    }
-
-    fn batches() -> Vec<SampleBatch> {
-        let of = |(number, samples): (usize, &[Sample])| {
-            let at = samples.last().unwrap().measured_at.0 - MORNING;
-            SampleBatch { delivery: number as u64 + 1, ..batch(at, samples.to_vec()) }
-        };
-        hour().chunks(8).enumerate().map(of).collect()
-    }
-
-    fn records(reader: &Reader) -> Vec<WindowRecord> {
-        reader.records_after(0, 10_000).unwrap().into_iter().map(|(_, record)| record).collect()
-    }
-
-    /// Runs the hour and 10 minutes more; `between` is called after each step.
-    fn run_hour(pipeline: Pipeline, mut between: impl FnMut(usize, Pipeline) -> Pipeline) -> Pipeline {
-        let mut pipeline = pipeline;
-        for (position, batch) in batches().iter().enumerate() {
-            pipeline.step(std::slice::from_ref(batch), batch.received_at).unwrap();
-            pipeline = between(position, pipeline);
-        }
-        pipeline.step(&[], Timestamp(MORNING + 4_200_000)).unwrap();
-        pipeline
-    }
-
-    #[test]
-    fn a_box_that_dies_after_any_commit_ends_with_the_records_of_one_that_never_did() {
-        let plant = plant();
-        let whole = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
-        let directory = tempfile::tempdir().unwrap();
-        let cut = run_hour(open(store_in(directory.path())), |position, pipeline| {
-            if position % 3 != 1 {
-                return pipeline;
-            }
-            drop(pipeline);
-            open(store_in(directory.path()))
-        });
-        let expected = records(&whole.reader());
-        assert!(expected.len() > 12, "{}", expected.len());
-        assert_eq!(records(&cut.reader()), expected);
-    }
-
-    /// The plant with a shift from 07:00 to `to`, of which records are made.
-    fn plant_with_shift(to: i8) -> Arc<Plant> {
-        let mut plant = (*plant()).clone();
-        let (from, to) = (Time::constant(7, 0, 0, 0), Time::constant(to, 0, 0, 0));
-        let shift = Shift { name: "ca-1".to_owned(), from, to };
-        plant.calendar = Calendar::new(plant.calendar.zone().clone(), vec![shift], [], []);
-        plant.grains = vec![Grain::QuarterHour, Grain::Shift];
-        Arc::new(plant)
-    }
-
-    #[test]
-    fn a_shift_that_is_prolonged_after_it_was_published_becomes_its_next_revision() {
-        let directory = tempfile::tempdir().unwrap();
-        let open = |plant: Arc<Plant>| {
-            let gateway = GatewayId::new("tt-0042").unwrap();
-            let key = GatewayKey::from_seed([7; 32]);
-            let store = store_in(directory.path());
-            Pipeline::open(plant, ClockState::Simulated, gateway, Vec::new(), key, store).unwrap()
-        };
-        let mut short = open(plant_with_shift(8));
-        short
-            .step(
-                &[SampleBatch { received_at: Timestamp(MORNING + 3_600_000), ..batch(0, hour()) }],
-                Timestamp(MORNING + 3_720_000),
-            )
-            .unwrap();
-        drop(short);
-        let mut long = open(plant_with_shift(9));
-        long.step(&[], Timestamp(MORNING + 3 * 3_600_000)).unwrap();
-        let shifts: Vec<_> = records(&long.reader())
-            .into_iter()
-            .filter(|record| record.grain == Grain::Shift && record.asset.as_str() == "press-1")
-            .map(|record| (record.window.length_ms() / 3_600_000, record.revision))
-            .collect();
-        assert_eq!(shifts, [(1, 1), (2, 2)]);
-    }
-
-    #[test]
-    fn a_half_hour_corrected_while_its_day_is_open_shows_in_the_peak_of_the_day() {
-        let plant = plant();
-        let mut pipeline = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
-        let energy = |minute: i64, kwh: i128| Sample {
-            tag: TagIndex(3),
-            measured_at: Timestamp(MORNING + minute * 60_000),
-            value: Some(Number::Integer(kwh)),
-            quality: Quality::Good,
-        };
-        let mut step = |minute: i64, samples| {
-            let at = Timestamp(MORNING + minute * 60_000);
-            pipeline.step(&[SampleBatch { received_at: at, ..batch(0, samples) }], at + 60_000).unwrap();
-        };
-        step(1, vec![energy(0, 1000), energy(1, 1001)]);
-        step(100, vec![]);
-        step(121, vec![energy(121, 1241)]);
-        step(24 * 60, vec![]);
-        let day = pipeline
-            .reader()
-            .record(&plant.assets[0].id, Grain::Day, Timestamp(MORNING - 7 * 3_600_000))
-            .unwrap()
-            .unwrap();
-        let peak = day.kpis.iter().find(|value| value.kpi.as_str() == "peak_demand").and_then(|value| value.value);
-        assert_eq!(peak.map(f64::round), Some(120.0));
-    }
-
-    #[test]
-    fn replaying_the_journal_gives_the_records_that_the_box_kept() {
-        let plant = plant();
-        let kept = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
-        let mut again = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
-        for entry in kept.store.journal(1, 10_000).unwrap() {
-            again.replay(&entry.batches, entry.now).unwrap();
-        }
-        assert_eq!(records(&again.reader()), records(&kept.reader()));
-    }
-
-    #[test]
-    fn what_leaves_is_a_signed_chain_that_holds_only_what_is_shared() {
-        let plant = plant();
-        let pipeline = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
-        let pages = pipeline.reader().pages_after(&stream(), 1, 0, 1_000).unwrap();
-        let key = GatewayKey::from_seed([7; 32]).verifying();
-        assert!(pages.len() >= 4);
-        for pair in pages.windows(2) {
-            assert_eq!((pair[1].seq, pair[1].prev), (pair[0].seq + 1, pair[0].hash));
-        }
-        for page in &pages {
-            let read = verify_page(&page.bytes, &page.jws, &key).unwrap();
-            assert!(
-                read.records.iter().all(|record| record.level == Level::Site && record.grain == Grain::QuarterHour)
-            );
-            let text = String::from_utf8(page.bytes.clone()).unwrap();
-            assert!(!text.contains("press-1") && !text.contains("peak") && !text.contains("specific_energy"));
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_source_hears_of_its_delivery_only_after_the_commit() {
-        let plant = plant();
-        let pipeline = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
-        let reader = pipeline.reader();
-        let (outbox, inbox) = mpsc::channel(8);
-        let (committed, mut heard) = watch::channel(0);
-        let (wake, woken) = watch::channel(0);
-        let (clock, token) = (Clock::manual(Timestamp(MORNING)), CancellationToken::new());
-        let running = tokio::spawn({
-            let (clock, token) = (clock.clone(), token.clone());
-            let ends = Ends { inbox, committed: vec![committed], wake };
-            async move { run(pipeline, ends, &clock, &Health::default(), &token).await }
-        });
-        for batch in batches().into_iter().take(3) {
-            outbox.send(batch).await.unwrap();
-        }
-        heard.wait_for(|through| *through == 3).await.unwrap();
-        assert_eq!(reader.counts().unwrap().samples, 24);
-        drop(outbox);
-        token.cancel();
-        running.await.unwrap().unwrap();
-        assert!(*woken.borrow() > 0);
-    }
-}
+mod tests;

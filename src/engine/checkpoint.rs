@@ -1,7 +1,8 @@
 //! The engine's state as bytes, so that a restart needs only the journal after it.
 //!
 //! Tags and assets are kept by name: a checkpoint outlives a change of configuration. A tag whose kind, unit or
-//! decoding changed starts afresh.
+//! decoding changed starts afresh; a counter then still knows where it ended, for a meter that was swapped meanwhile.
+//! Every format that was ever written is read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,16 +10,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::plant::Plant;
-use super::series::Series;
+use super::series::{Series, SeriesV1};
 use super::windows::{OpenWindow, Windows};
 use super::{Engine, Refused};
 use crate::model::id::AssetId;
 use crate::model::record::ClockState;
-use crate::model::tag::TagSpec;
+use crate::model::tag::{TagKind, TagSpec};
 use crate::model::time::{Timestamp, Window};
 
 /// Version of the format; the first byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A checkpoint that can't be read. The caller rebuilds the engine from the whole journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,13 +33,34 @@ pub enum CheckpointError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct State {
+struct State<S> {
     closed_until: Option<Timestamp>,
     now: Timestamp,
     refused: Refused,
-    series: BTreeMap<String, Series>,
+    series: BTreeMap<String, S>,
     assets: Vec<AssetId>,
     windows: Windows,
+}
+
+impl State<Series> {
+    /// Reads any format this program ever wrote.
+    fn read(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let (version, body) = bytes.split_first().ok_or_else(|| CheckpointError::Damaged("it is empty".to_owned()))?;
+        let damaged = |error: postcard::Error| CheckpointError::Damaged(error.to_string());
+        match *version {
+            VERSION => postcard::from_bytes(body).map_err(damaged),
+            1 => postcard::from_bytes::<State<SeriesV1>>(body).map(Self::from).map_err(damaged),
+            other => Err(CheckpointError::Version(other)),
+        }
+    }
+}
+
+impl From<State<SeriesV1>> for State<Series> {
+    fn from(old: State<SeriesV1>) -> Self {
+        let State { closed_until, now, refused, series, assets, windows } = old;
+        let series = series.into_iter().map(|(key, series)| (key, series.into())).collect();
+        Self { closed_until, now, refused, series, assets, windows }
+    }
 }
 
 /// A tag's identity in a checkpoint: name, kind, unit and decoding.
@@ -67,15 +89,10 @@ impl Engine {
     /// # Errors
     /// [`CheckpointError`]; the caller starts from the whole journal instead.
     pub fn restore(plant: Arc<Plant>, clock: ClockState, bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let (version, body) = bytes.split_first().ok_or_else(|| CheckpointError::Damaged("it is empty".to_owned()))?;
-        if *version != VERSION {
-            return Err(CheckpointError::Version(*version));
-        }
-        let mut state: State =
-            postcard::from_bytes(body).map_err(|error| CheckpointError::Damaged(error.to_string()))?;
+        let mut state = State::read(bytes)?;
         let mut engine = Self::new(plant, clock);
         for (series, spec) in engine.series.iter_mut().zip(&engine.plant.tags) {
-            *series = state.series.remove(&key(spec)).unwrap_or_default();
+            *series = state.series.remove(&key(spec)).or_else(|| predecessor(&state, spec)).unwrap_or_default();
         }
         engine.windows = adopt(&engine, &state.assets, state.windows, state.closed_until);
         engine.closed_until = state.closed_until;
@@ -83,6 +100,22 @@ impl Engine {
         engine.refused = state.refused;
         Ok(engine)
     }
+}
+
+/// Returns what a counter starts with of which the bounds or the decoding changed. With other bounds it goes on. With
+/// another decoding it starts afresh, but knows where it ended, so that a told swap of its meter can bridge the change.
+fn predecessor(state: &State<Series>, spec: &TagSpec) -> Option<Series> {
+    if !matches!(spec.kind, TagKind::Counter { .. }) {
+        return None;
+    }
+    let name = format!("{}|Counter", spec.name);
+    let unit = format!("|{}|", spec.unit.as_str());
+    let meaning = format!("{unit}{}", spec.decoding);
+    let older = || state.series.range(name.clone()..).take_while(|(key, _)| key.starts_with(&name));
+    if let Some((_, series)) = older().find(|(key, _)| key.ends_with(&meaning)) {
+        return Some(series.clone());
+    }
+    older().find(|(key, _)| key.contains(&unit)).map(|(_, series)| series.clone().successor())
 }
 
 /// Brings the windows into the order of the plant's assets and drops grains that it no longer has. An asset that is

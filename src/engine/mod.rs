@@ -12,6 +12,7 @@ mod assemble;
 pub mod calendar;
 mod checkpoint;
 pub mod config;
+mod counter;
 pub mod kpi;
 pub mod plant;
 mod record;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use checkpoint::CheckpointError;
 pub use record::{reissue, revise};
+pub use series::Events;
 
 use assemble::{Span, assemble};
 use plant::Plant;
@@ -32,6 +34,7 @@ use windows::{OpenWindow, Windows};
 use crate::model::fact::{FactRow, Facts, Measure};
 use crate::model::record::{ClockState, WindowRecord};
 use crate::model::sample::SampleBatch;
+use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 
 /// A sample stamped further ahead of `now` than this is kept in the store and takes part in nothing: its clock is
@@ -55,6 +58,8 @@ pub struct Effects {
     pub revise: Vec<Revision>,
     /// What was left out since the last call.
     pub refused: Refused,
+    /// What happened to counters.
+    pub events: Events,
     /// The watermark passed a sample: the instant of this waking belongs into the journal.
     pub moved: bool,
     /// More minutes are due than one call closes: call [`Engine::advance`] again.
@@ -77,6 +82,7 @@ impl Effects {
         self.refused.duplicate += later.refused.duplicate;
         self.refused.ahead += later.refused.ahead;
         self.refused.too_old += later.refused.too_old;
+        self.events.merge(later.events);
         self.moved |= later.moved;
         self.more |= later.more;
     }
@@ -121,6 +127,7 @@ pub struct Engine {
     closed_until: Option<Timestamp>,
     now: Timestamp,
     refused: Refused,
+    events: Events,
 }
 
 impl Engine {
@@ -134,6 +141,7 @@ impl Engine {
             closed_until: None,
             now: Timestamp(i64::MIN),
             refused: Refused::default(),
+            events: Events::default(),
             clock,
             plant,
         }
@@ -176,20 +184,30 @@ impl Engine {
         }
     }
 
+    /// Takes what a person says of a swapped meter; what becomes of it is in [`Events::swaps`], of the next
+    /// [`Engine::advance`] or of a later one.
+    pub fn tell(&mut self, swap: &Swap) {
+        let position = self.plant.tags.iter().position(|tag| tag.name == swap.tag);
+        match position.and_then(|position| Some((self.series.get_mut(position)?, &self.plant.tags[position]))) {
+            Some((series, spec)) => series.tell(spec, swap),
+            None => self.events.swaps.push((swap.id, SwapOutcome::NoCounter)),
+        }
+    }
+
     /// Moves plant time to `now` (never back) and closes what is due.
     pub fn advance(&mut self, now: Timestamp) -> Effects {
         self.now = self.now.max(now);
-        self.close(self.now - self.lateness_ms)
+        self.close(self.now - self.lateness_ms, false)
     }
 
     /// Closes everything that the samples so far can close, and every open window as it stands: the end of a
     /// recording. What is missing of such a window counts as not observed.
     pub fn finish(&mut self) -> Effects {
         let Some(last) = self.series.iter().filter_map(Series::latest).max() else { return Effects::default() };
-        let mut effects = self.close(last);
+        let mut effects = self.close(last, true);
         while effects.more {
             effects.more = false;
-            effects.merge(self.close(last));
+            effects.merge(self.close(last, true));
         }
         let mut until = self.closed_until.unwrap_or(last);
         while until < last {
@@ -212,11 +230,15 @@ impl Engine {
         assemble(&self.plant.assets, &self.children, whole, &[])
     }
 
-    fn close(&mut self, watermark: Timestamp) -> Effects {
-        let mut effects = Effects::default();
+    fn close(&mut self, watermark: Timestamp, is_end: bool) -> Effects {
+        let mut effects = Effects { events: std::mem::take(&mut self.events), ..Effects::default() };
         let mut until = self.start(watermark);
         for (series, spec) in self.series.iter_mut().zip(&self.plant.tags) {
             effects.moved |= series.process(spec, watermark, until);
+            if is_end {
+                series.finish(spec);
+            }
+            effects.events.merge(series.take_events());
         }
         // Before anything closes, so that a window that closes now closes with its corrections.
         self.correct(until, &mut effects);

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::counter::{Booking, Counter, Limits, Note, Share, Step, ToldSwap};
 use crate::model::number::Number;
 use crate::model::sample::{Quality, Sample};
 use crate::model::state::MachineState;
+use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::tag::{TagKind, TagSpec};
 use crate::model::time::{MINUTE_MS, Timestamp};
 use crate::model::unit::Dimension;
@@ -55,10 +57,10 @@ pub(super) struct Series {
     pending: BTreeMap<Timestamp, (Quality, Option<Number>)>,
     /// Instant of the last processed sample, usable or not.
     seen: Option<Timestamp>,
-    /// The last usable sample. **Unit** of the value: 10⁻⁶ of the base unit; a state's code.
+    /// The last usable sample, except of a counter. **Unit** of the value: 10⁻⁶ of the base unit; a state's code.
     last: Option<(Timestamp, i128)>,
-    /// A counter's last value before it fell back: a dip recovers to it, a reset doesn't.
-    before_fall: Option<(Timestamp, i128)>,
+    /// A counter's readings.
+    counter: Counter,
     /// Gauge and state: up to where the last value is booked.
     booked_until: Timestamp,
     /// Gauge of a power: the part of an integrated amount that is below the resolution, carried along so that
@@ -66,6 +68,67 @@ pub(super) struct Series {
     carry: i128,
     /// Contributions not yet collected.
     minutes: BTreeMap<Timestamp, TagMinute>,
+    /// What is not yet reported.
+    events: Events,
+}
+
+/// What happened to counters: how often, and what became of told swaps.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Events {
+    /// Counters that fell and came back.
+    pub dips: u64,
+    /// Counters that rose and came back.
+    pub spikes: u64,
+    /// Counters that fell and went on from there.
+    pub resets: u64,
+    /// Counters that passed the width of their register.
+    pub rollovers: u64,
+    /// Rises beyond what is possible, left out of the figures.
+    pub excluded: u64,
+    /// Told swaps by their number in the store, and what became of them.
+    pub swaps: Vec<(i64, SwapOutcome)>,
+}
+
+impl Events {
+    fn note(&mut self, note: Note) {
+        match note {
+            Note::Dip => self.dips += 1,
+            Note::Spike => self.spikes += 1,
+            Note::Reset => self.resets += 1,
+            Note::Rollover => self.rollovers += 1,
+            Note::Excluded => self.excluded += 1,
+        }
+    }
+
+    /// Adds what came after.
+    pub fn merge(&mut self, later: Self) {
+        self.dips += later.dips;
+        self.spikes += later.spikes;
+        self.resets += later.resets;
+        self.rollovers += later.rollovers;
+        self.excluded += later.excluded;
+        self.swaps.extend(later.swaps);
+    }
+}
+
+/// A series as the first format of checkpoints held it.
+#[derive(Debug, Deserialize)]
+pub(super) struct SeriesV1 {
+    pending: BTreeMap<Timestamp, (Quality, Option<Number>)>,
+    seen: Option<Timestamp>,
+    last: Option<(Timestamp, i128)>,
+    before_fall: Option<(Timestamp, i128)>,
+    booked_until: Timestamp,
+    carry: i128,
+    minutes: BTreeMap<Timestamp, TagMinute>,
+}
+
+impl From<SeriesV1> for Series {
+    fn from(old: SeriesV1) -> Self {
+        let SeriesV1 { pending, seen, last, before_fall, booked_until, carry, minutes } = old;
+        let counter = Counter::of(last, before_fall);
+        Self { pending, seen, last, counter, booked_until, carry, minutes, events: Events::default() }
+    }
 }
 
 impl Series {
@@ -88,6 +151,37 @@ impl Series {
                 Ingested::Duplicate
             }
         }
+    }
+
+    /// Takes what a person says of a swapped meter.
+    pub(super) fn tell(&mut self, spec: &TagSpec, swap: &Swap) {
+        let micro = |reading| scaled(spec, reading);
+        let told = match (spec.kind, micro(swap.old_final), micro(swap.new_initial)) {
+            (TagKind::Counter { .. }, Some(old_final), Some(new_initial)) => {
+                ToldSwap { id: swap.id, at: swap.at, old_final, new_initial }
+            }
+            _ => return self.events.swaps.push((swap.id, SwapOutcome::NoCounter)),
+        };
+        let mut steps = Vec::new();
+        self.counter.tell(&limits(spec), told, &mut steps);
+        self.take(steps);
+    }
+
+    /// Decides what a counter left open, as nothing follows.
+    pub(super) fn finish(&mut self, spec: &TagSpec) {
+        let mut steps = Vec::new();
+        self.counter.finish(&limits(spec), &mut steps);
+        self.take(steps);
+    }
+
+    /// Returns what a tag of the same name under another decoding starts with.
+    pub(super) fn successor(self) -> Self {
+        Self { counter: self.counter.successor(), ..Self::default() }
+    }
+
+    /// Returns and removes what is to be reported.
+    pub(super) fn take_events(&mut self) -> Events {
+        std::mem::take(&mut self.events)
     }
 
     /// Returns where the earliest waiting sample's contribution starts.
@@ -113,10 +207,9 @@ impl Series {
             let micro = value.filter(|_| quality.is_usable()).and_then(|number| scaled(spec, number));
             match spec.kind {
                 TagKind::Gauge | TagKind::State => self.process_level(spec, at, micro, closed_until),
-                TagKind::Counter { modulus, max_per_second } => {
+                TagKind::Counter { .. } => {
                     if let Some(value) = micro {
-                        let bound = |limit: Option<f64>| limit.and_then(|limit| scaled(spec, Number::Float(limit)));
-                        self.process_counter(spec.hold_ms, at, value, bound(modulus), bound(max_per_second));
+                        self.process_counter(&limits(spec), at, value);
                     }
                 }
                 TagKind::Interval { period_ms } => {
@@ -135,7 +228,7 @@ impl Series {
     pub(super) fn is_resolved(&self, spec: &TagSpec, end: Timestamp, watermark: Timestamp) -> bool {
         match spec.kind {
             TagKind::Gauge | TagKind::State => true,
-            TagKind::Counter { .. } => self.last.is_none_or(|(at, _)| at >= end || watermark >= at + spec.hold_ms),
+            TagKind::Counter { .. } => self.counter.is_resolved(&limits(spec), end, watermark),
             TagKind::Interval { period_ms } => {
                 self.seen.is_none_or(|seen| seen >= end || watermark >= seen + period_ms + spec.hold_ms)
             }
@@ -200,64 +293,45 @@ impl Series {
         self.observe(known_until, at);
     }
 
-    fn process_counter(
-        &mut self,
-        hold_ms: i64,
-        at: Timestamp,
-        value: i128,
-        modulus: Option<i128>,
-        max_per_second: Option<i128>,
-    ) {
-        let Some((last_at, last)) = self.last.replace((at, value)) else { return };
-        let (from, growth) = match self.before_fall.take() {
-            Some((fall_at, before)) if value >= before => (fall_at, value - before),
-            // Still down: as long as nothing has grown since the fall it may be a dip.
-            Some(before) if value == last => {
-                self.before_fall = Some(before);
-                (last_at, 0)
-            }
-            _ if value >= last => (last_at, value - last),
-            _ => match modulus.filter(|modulus| last * 10 > modulus * 9) {
-                Some(modulus) => (last_at, value + modulus - last),
-                None => {
-                    self.before_fall = Some((last_at, last));
-                    return;
+    fn process_counter(&mut self, limits: &Limits, at: Timestamp, value: i128) {
+        let mut steps = Vec::new();
+        self.counter.read(limits, at, value, &mut steps);
+        self.take(steps);
+    }
+
+    /// Books what a counter's readings came to.
+    fn take(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Book(Booking { from, to, amount, share }) => {
+                    self.spread(amount, from, to, |minute, part| match share {
+                        Share::Counted => minute.amount += part,
+                        Share::Substituted => {
+                            minute.amount += part;
+                            minute.substituted += part;
+                        }
+                        Share::Excluded => minute.excluded += part,
+                    })
                 }
-            },
-        };
-        let elapsed_ms = i128::from(at.ms_since(from));
-        if max_per_second.is_some_and(|limit| growth * 1000 > limit * elapsed_ms) {
-            self.spread(growth, from, at, |minute, share| minute.excluded += share);
-            return;
-        }
-        if at.ms_since(from) > HORIZON_MS {
-            // Nobody knows how it grew, and figures that old are not revised: it stays out, and is seen to.
-            self.spread(growth, at - MINUTE_MS, at, |minute, share| minute.excluded += share);
-            return;
-        }
-        let is_gap = at.ms_since(from) > hold_ms;
-        self.spread(growth, from, at, |minute, share| {
-            minute.amount += share;
-            if is_gap {
-                minute.substituted += share;
+                Step::Watched(from, to) => self.observe(from, to),
+                Step::Noted(note) => self.events.note(note),
+                Step::Swapped(id, outcome) => self.events.swaps.push((id, outcome)),
             }
-        });
-        // Over a gap the counter was not observed: all of its growth there is substituted.
-        if !is_gap {
-            self.observe(from, at);
         }
     }
 
     /// Spreads `amount` linearly over `[from, to)`. The shares sum to it exactly.
     fn spread(&mut self, amount: i128, from: Timestamp, to: Timestamp, mut book: impl FnMut(&mut TagMinute, i128)) {
         let length = i128::from(to.ms_since(from));
-        if length <= 0 {
-            return;
-        }
         if amount == 0 {
             return;
         }
-        let until = |t: Timestamp| (amount * i128::from(t.ms_since(from))).div_euclid(length);
+        if length <= 0 {
+            return book(self.minute(to.minute()), amount);
+        }
+        // What is taken back must mirror what was booked, rounding included.
+        let (sign, size) = (amount.signum(), amount.abs());
+        let until = |t: Timestamp| sign * (size * i128::from(t.ms_since(from))).div_euclid(length);
         each_minute(from, to, |minute, start, end| book(self.minute(minute), until(end) - until(start)));
     }
 
@@ -268,6 +342,16 @@ impl Series {
     fn minute(&mut self, minute: Timestamp) -> &mut TagMinute {
         self.minutes.entry(minute).or_default()
     }
+}
+
+/// Returns what bounds a counter; nothing but the hold for other kinds.
+fn limits(spec: &TagSpec) -> Limits {
+    let (modulus, max_per_second) = match spec.kind {
+        TagKind::Counter { modulus, max_per_second } => (modulus, max_per_second),
+        _ => (None, None),
+    };
+    let bound = |limit: Option<f64>| limit.and_then(|limit| scaled(spec, Number::Float(limit)));
+    Limits { hold_ms: spec.hold_ms, modulus: bound(modulus), max_per_second: bound(max_per_second) }
 }
 
 /// Returns the value in 10⁻⁶ of the base unit; a state's code unscaled.

@@ -12,6 +12,7 @@ pub mod record;
 pub mod sample;
 pub mod share;
 pub mod state;
+pub mod swap;
 pub mod tag;
 pub mod time;
 pub mod unit;

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod hub;
 pub mod key;
 mod load;
+pub mod meter;
 pub mod read;
 pub mod replay;
 pub mod run;

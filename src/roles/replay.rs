@@ -84,7 +84,7 @@ fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pi
         from_seq = last.seq + 1;
         for entry in &entries {
             unmapped += entry.unmapped;
-            pipeline.replay(&entry.batches, entry.now)?;
+            pipeline.replay(&entry.swaps, &entry.batches, entry.now)?;
         }
     }
     if unmapped > 0 {
@@ -102,7 +102,7 @@ fn replay_recording(path: &Path, plant: &Plant, pipeline: &mut Pipeline) -> anyh
     for chunk in samples.chunk_by(same_day).flat_map(|day| day.chunks(BATCH_SAMPLES)) {
         now = chunk.last().map_or(now, |sample| sample.measured_at);
         let batch = SampleBatch { source: SourceIndex(0), delivery: 0, received_at: now, samples: chunk.to_vec() };
-        pipeline.replay(&[batch], now)?;
+        pipeline.replay(&[], &[batch], now)?;
     }
     pipeline.finish(now)?;
     Ok(rejected)

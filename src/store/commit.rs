@@ -4,11 +4,12 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::envelope;
 use super::error::StoreError;
-use super::{Store, block, facts, pages, position, records};
+use super::{Store, block, facts, pages, position, records, swaps};
 use crate::ledger::page::SignedPage;
 use crate::model::fact::FactRow;
 use crate::model::record::WindowRecord;
 use crate::model::sample::SampleBatch;
+use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::time::Timestamp;
 
 /// Codec of a checkpoint's envelope. What is inside is the engine's, with a version of its own.
@@ -22,6 +23,10 @@ pub(super) const BATCHES_MAX: usize = 1 << 16;
 pub struct Commit<'a> {
     /// Plant time of the turn; replay advances the engine to it.
     pub now: Timestamp,
+    /// Told swaps that the engine took before the samples.
+    pub swaps: &'a [Swap],
+    /// What became of told swaps, these or earlier ones.
+    pub swap_outcomes: &'a [(i64, SwapOutcome)],
     /// The samples, in arrival order.
     pub batches: &'a [SampleBatch],
     /// Facts of closed minutes. A row that is there already is replaced.
@@ -51,6 +56,7 @@ impl Store {
             "INSERT INTO commits (seq, now, config, samples_total) VALUES (?1, ?2, ?3, ?4)",
             params![position(seq), commit.now.0, self.tags.config(), position(samples_total)],
         )?;
+        swaps::note(&transaction, seq, commit.swaps, commit.swap_outcomes)?;
         block::stage(&transaction, &self.tags, seq, commit.batches)?;
         facts::replace(&transaction, commit.facts)?;
         facts::add(&transaction, commit.corrections)?;

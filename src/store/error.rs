@@ -49,6 +49,14 @@ pub enum StoreError {
         /// The newest schema of this program.
         known: u32,
     },
+    /// Written by an older program, and not brought up to date yet.
+    #[error("parkgate.db: has schema {found}, this needs {needed}: start `parkgate run` of this version once")]
+    Older {
+        /// `user_version` of the file.
+        found: u32,
+        /// The schema that is needed.
+        needed: u32,
+    },
     /// A database, but not one of ours.
     #[error("parkgate.db: belongs to another program (application id {0:#010x})")]
     Foreign(u32),
@@ -73,6 +81,7 @@ impl StoreError {
             | Self::Corrupt(_)
             | Self::Damaged(_)
             | Self::Newer { .. }
+            | Self::Older { .. }
             | Self::Foreign(_)
             | Self::InUse(_)
             | Self::Contradiction(_)

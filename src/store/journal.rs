@@ -7,12 +7,13 @@ use rusqlite::{Connection, OptionalExtension};
 use super::commit::CHECKPOINT_CODEC;
 use super::envelope;
 use super::error::StoreError;
-use super::position;
 use super::stored::{self, StoredBatch, StoredCommit};
 use super::tags::TagIds;
+use super::{position, swaps};
 use crate::ledger::page::Head;
 use crate::model::id::{Digest, StreamName};
 use crate::model::sample::{Sample, SampleBatch};
+use crate::model::swap::Swap;
 use crate::model::tag::SourceIndex;
 use crate::model::time::Timestamp;
 
@@ -30,6 +31,8 @@ pub struct JournalEntry {
     pub now: Timestamp,
     /// The configuration that ran.
     pub config: Digest,
+    /// Told swaps that the engine took before the batches.
+    pub swaps: Vec<Swap>,
     /// The batches, in the order they were committed; empty where the turn only advanced time.
     pub batches: Vec<SampleBatch>,
     /// Samples of tags that the open configuration doesn't have with the same meaning; 0 under the entry's own one.
@@ -66,7 +69,12 @@ pub(super) fn read(
         commits.extend(stored::staged(&snapshot, from_seq, last, limit - commits.len())?);
     }
     let configurations = configurations(&snapshot)?;
-    commits.into_iter().map(|commit| express(commit, tags, &configurations)).collect()
+    let mut swaps = swaps::taken(&snapshot, from_seq, last)?;
+    let entry = |commit: StoredCommit| {
+        let told = swaps.remove(&commit.seq).unwrap_or_default();
+        Ok(JournalEntry { swaps: told, ..express(commit, tags, &configurations)? })
+    };
+    commits.into_iter().map(entry).collect()
 }
 
 /// Turns lasting ids into positions of the open configuration.
@@ -91,7 +99,7 @@ fn express(
             expressed
         })
         .collect();
-    Ok(JournalEntry { seq: commit.seq, now: commit.now, config, batches, unmapped })
+    Ok(JournalEntry { seq: commit.seq, now: commit.now, config, swaps: Vec::new(), batches, unmapped })
 }
 
 /// Positions of sources change with the configuration too: a batch of another one goes to whoever delivers its tags

@@ -29,6 +29,7 @@ mod reader;
 mod records;
 mod span;
 mod stored;
+mod swaps;
 mod tags;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -46,9 +47,11 @@ pub use error::{Decision, StoreError};
 pub use journal::{JournalEntry, Resume};
 pub use latest::LatestSample;
 pub use reader::{Counts, Reader};
+pub use swaps::{SwapRow, Swaps};
 
 use crate::model::fact::Facts;
 use crate::model::id::{AssetId, Digest};
+use crate::model::swap::Swap;
 use crate::model::tag::TagSpec;
 use crate::model::time::{Grain, Timestamp, Window};
 use connection::Place;
@@ -134,6 +137,14 @@ impl Store {
     /// [`StoreError::Damaged`] where stored bytes aren't what was written.
     pub fn journal(&self, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         journal::read(&self.connection, &self.tags, from_seq, limit)
+    }
+
+    /// Returns the told swaps that no commit has taken, in the order they were told. Cheap to call for each commit.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a row can't be read.
+    pub fn waiting_swaps(&self) -> Result<Vec<Swap>, StoreError> {
+        swaps::waiting(&self.connection)
     }
 
     /// Returns the highest revision of a window's record, `None` where it never closed.

@@ -130,6 +130,8 @@ impl Model {
             records.extend(records.first().cloned().or_else(|| self.records.first().cloned()));
         }
         let commit = Commit {
+            swaps: &[],
+            swap_outcomes: &[],
             now: Timestamp(turn.now),
             batches: &turn.batches,
             facts: &turn.facts,
@@ -144,7 +146,7 @@ impl Model {
         }
         let seq = store.commit(&commit).unwrap();
         let now = Timestamp(turn.now);
-        self.journal.push(JournalEntry { seq, now, config: CONFIG, batches: turn.batches, unmapped: 0 });
+        self.journal.push(JournalEntry { seq, now, config: CONFIG, swaps: vec![], batches: turn.batches, unmapped: 0 });
         for row in turn.facts {
             self.facts.insert((row.asset, row.minute), row.facts);
         }

@@ -1,0 +1,284 @@
+//! The loop as a whole: crashes, corrections, swaps, and what leaves.
+
+use std::path::Path;
+
+use jiff::civil::Time;
+
+use super::{
+    Arc, Clock, ClockState, Ends, GatewayKey, Health, KpiId, Measure, Pipeline, Plant, Reader, SampleBatch,
+    SharePolicy, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, WindowRecord, mpsc, run, watch,
+};
+use crate::engine::calendar::{Calendar, Shift};
+use crate::engine::tests::{MORNING, batch, hour, plant};
+use crate::ledger::verify::verify_page;
+use crate::model::id::{GatewayId, StreamName};
+use crate::model::number::Number;
+use crate::model::record::Level;
+use crate::model::sample::{Quality, Sample};
+use crate::model::tag::TagIndex;
+use crate::model::time::Grain;
+use crate::store::tests::schema_1_in;
+use crate::store::{SwapRow, Swaps};
+use tokio_util::sync::CancellationToken;
+
+fn stream() -> StreamName {
+    StreamName::new("hepza").unwrap()
+}
+
+fn open(store: Store) -> Pipeline {
+    let kpis = vec![KpiId::of("electricity"), KpiId::of("oee")];
+    let policy = SharePolicy { kpis, level: Level::Site, grain: Grain::QuarterHour };
+    let policies = vec![StreamPolicy { name: stream(), epoch: 1, policy }];
+    let gateway = GatewayId::new("tt-0042").unwrap();
+    let key = GatewayKey::from_seed([7; 32]);
+    Pipeline::open(plant(), ClockState::Simulated, gateway, policies, key, store).unwrap()
+}
+
+fn store_in(directory: &Path) -> Store {
+    let plant = plant();
+    Store::open(directory, &plant.tags, plant.config, "test").unwrap()
+}
+
+fn batches() -> Vec<SampleBatch> {
+    let of = |(number, samples): (usize, &[Sample])| {
+        let at = samples.last().unwrap().measured_at.0 - MORNING;
+        SampleBatch { delivery: number as u64 + 1, ..batch(at, samples.to_vec()) }
+    };
+    hour().chunks(8).enumerate().map(of).collect()
+}
+
+fn records(reader: &Reader) -> Vec<WindowRecord> {
+    reader.records_after(0, 10_000).unwrap().into_iter().map(|(_, record)| record).collect()
+}
+
+/// Runs the hour and 10 minutes more; `between` is called after each step.
+fn run_hour(pipeline: Pipeline, mut between: impl FnMut(usize, Pipeline) -> Pipeline) -> Pipeline {
+    let mut pipeline = pipeline;
+    for (position, batch) in batches().iter().enumerate() {
+        pipeline.step(std::slice::from_ref(batch), batch.received_at).unwrap();
+        pipeline = between(position, pipeline);
+    }
+    pipeline.step(&[], Timestamp(MORNING + 4_200_000)).unwrap();
+    pipeline
+}
+
+#[test]
+fn a_box_that_dies_after_any_commit_ends_with_the_records_of_one_that_never_did() {
+    let plant = plant();
+    let whole = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
+    let directory = tempfile::tempdir().unwrap();
+    let cut = run_hour(open(store_in(directory.path())), |position, pipeline| {
+        if position % 3 != 1 {
+            return pipeline;
+        }
+        drop(pipeline);
+        open(store_in(directory.path()))
+    });
+    let expected = records(&whole.reader());
+    assert!(expected.len() > 12, "{}", expected.len());
+    assert_eq!(records(&cut.reader()), expected);
+}
+
+/// The plant with a shift from 07:00 to `to`, of which records are made.
+fn plant_with_shift(to: i8) -> Arc<Plant> {
+    let mut plant = (*plant()).clone();
+    let (from, to) = (Time::constant(7, 0, 0, 0), Time::constant(to, 0, 0, 0));
+    let shift = Shift { name: "ca-1".to_owned(), from, to };
+    plant.calendar = Calendar::new(plant.calendar.zone().clone(), vec![shift], [], []);
+    plant.grains = vec![Grain::QuarterHour, Grain::Shift];
+    Arc::new(plant)
+}
+
+#[test]
+fn a_shift_that_is_prolonged_after_it_was_published_becomes_its_next_revision() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |plant: Arc<Plant>| {
+        let gateway = GatewayId::new("tt-0042").unwrap();
+        let key = GatewayKey::from_seed([7; 32]);
+        let store = store_in(directory.path());
+        Pipeline::open(plant, ClockState::Simulated, gateway, Vec::new(), key, store).unwrap()
+    };
+    let mut short = open(plant_with_shift(8));
+    short
+        .step(
+            &[SampleBatch { received_at: Timestamp(MORNING + 3_600_000), ..batch(0, hour()) }],
+            Timestamp(MORNING + 3_720_000),
+        )
+        .unwrap();
+    drop(short);
+    let mut long = open(plant_with_shift(9));
+    long.step(&[], Timestamp(MORNING + 3 * 3_600_000)).unwrap();
+    let shifts: Vec<_> = records(&long.reader())
+        .into_iter()
+        .filter(|record| record.grain == Grain::Shift && record.asset.as_str() == "press-1")
+        .map(|record| (record.window.length_ms() / 3_600_000, record.revision))
+        .collect();
+    assert_eq!(shifts, [(1, 1), (2, 2)]);
+}
+
+#[test]
+fn a_half_hour_corrected_while_its_day_is_open_shows_in_the_peak_of_the_day() {
+    let plant = plant();
+    let mut pipeline = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
+    let energy = |minute: i64, kwh: i128| Sample {
+        tag: TagIndex(3),
+        measured_at: Timestamp(MORNING + minute * 60_000),
+        value: Some(Number::Integer(kwh)),
+        quality: Quality::Good,
+    };
+    let mut step = |minute: i64, samples| {
+        let at = Timestamp(MORNING + minute * 60_000);
+        pipeline.step(&[SampleBatch { received_at: at, ..batch(0, samples) }], at + 60_000).unwrap();
+    };
+    step(1, vec![energy(0, 1000), energy(1, 1001)]);
+    step(100, vec![]);
+    step(121, vec![energy(121, 1241)]);
+    step(24 * 60, vec![]);
+    let day =
+        pipeline.reader().record(&plant.assets[0].id, Grain::Day, Timestamp(MORNING - 7 * 3_600_000)).unwrap().unwrap();
+    let peak = day.kpis.iter().find(|value| value.kpi.as_str() == "peak_demand").and_then(|value| value.value);
+    assert_eq!(peak.map(f64::round), Some(120.0));
+}
+
+#[test]
+fn replaying_the_journal_gives_the_records_that_the_box_kept() {
+    let plant = plant();
+    let kept = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
+    let mut again = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
+    for entry in kept.store.journal(1, 10_000).unwrap() {
+        again.replay(&entry.swaps, &entry.batches, entry.now).unwrap();
+    }
+    assert_eq!(records(&again.reader()), records(&kept.reader()));
+}
+
+#[test]
+fn what_leaves_is_a_signed_chain_that_holds_only_what_is_shared() {
+    let plant = plant();
+    let pipeline = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
+    let pages = pipeline.reader().pages_after(&stream(), 1, 0, 1_000).unwrap();
+    let key = GatewayKey::from_seed([7; 32]).verifying();
+    assert!(pages.len() >= 4);
+    for pair in pages.windows(2) {
+        assert_eq!((pair[1].seq, pair[1].prev), (pair[0].seq + 1, pair[0].hash));
+    }
+    for page in &pages {
+        let read = verify_page(&page.bytes, &page.jws, &key).unwrap();
+        assert!(read.records.iter().all(|record| record.level == Level::Site && record.grain == Grain::QuarterHour));
+        let text = String::from_utf8(page.bytes.clone()).unwrap();
+        assert!(!text.contains("press-1") && !text.contains("peak") && !text.contains("specific_energy"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_hears_of_its_delivery_only_after_the_commit() {
+    let plant = plant();
+    let pipeline = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
+    let reader = pipeline.reader();
+    let (outbox, inbox) = mpsc::channel(8);
+    let (committed, mut heard) = watch::channel(0);
+    let (wake, woken) = watch::channel(0);
+    let (clock, token) = (Clock::manual(Timestamp(MORNING)), CancellationToken::new());
+    let running = tokio::spawn({
+        let (clock, token) = (clock.clone(), token.clone());
+        let ends = Ends { inbox, committed: vec![committed], wake };
+        async move { run(pipeline, ends, &clock, &Health::default(), &token).await }
+    });
+    for batch in batches().into_iter().take(3) {
+        outbox.send(batch).await.unwrap();
+    }
+    heard.wait_for(|through| *through == 3).await.unwrap();
+    assert_eq!(reader.counts().unwrap().samples, 24);
+    drop(outbox);
+    token.cancel();
+    running.await.unwrap().unwrap();
+    assert!(*woken.borrow() > 0);
+}
+
+#[test]
+fn a_box_brought_up_from_schema_1_goes_on_as_if_it_had_never_stopped() {
+    let plant = plant();
+    let whole = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
+    let directory = tempfile::tempdir().unwrap();
+    schema_1_in(directory.path());
+    let mut old = open(store_in(directory.path()));
+    for batch in batches().iter().skip(10) {
+        old.step(std::slice::from_ref(batch), batch.received_at).unwrap();
+    }
+    old.step(&[], Timestamp(MORNING + 4_200_000)).unwrap();
+    assert_eq!(records(&old.reader()), records(&whole.reader()));
+}
+
+/// Readings of the site's meter, each minute but the 30th: 2 kWh a minute, and from minute 31 another meter's.
+fn swapped_meter() -> Vec<SampleBatch> {
+    let value = |minute: i128| if minute < 30 { 1_000 + 2 * minute } else { 5 + 2 * (minute - 31) };
+    let sample = |minute: i64| Sample {
+        tag: TagIndex(3),
+        measured_at: Timestamp(MORNING + minute * 60_000),
+        value: Some(Number::Integer(value(i128::from(minute)))),
+        quality: Quality::Good,
+    };
+    let minutes = (0..=60).filter(|minute| *minute != 30);
+    minutes.map(|minute| batch(minute * 60_000, vec![sample(minute)])).collect()
+}
+
+/// Tells that the meter was swapped at minute 30: the old one ended at 1060, the new one began at 3.
+fn tell_swap(dir: &Path) {
+    let swap = Swap {
+        id: 0,
+        tag: plant().tags[3].name.clone(),
+        at: Timestamp(MORNING + 30 * 60_000),
+        old_final: Number::Integer(1_060),
+        new_initial: Number::Integer(3),
+    };
+    let (reason, person) = ("calibration".to_owned(), "shift leader".to_owned());
+    let told_at = Timestamp(MORNING);
+    let row = SwapRow { swap, serial: None, ratio: None, reason, person, told_at, taken_by: None, outcome: None };
+    Swaps::open(dir).unwrap().tell(&row).unwrap();
+}
+
+#[test]
+fn a_told_swap_loses_nothing_and_invents_nothing_whenever_it_is_told() {
+    for (told_at_minute, revision) in [(0, 1), (29, 1), (31, 1), (32, 1), (45, 1), (70, 2)] {
+        let directory = tempfile::tempdir().unwrap();
+        let dir = directory.path();
+        let mut pipeline = open(store_in(dir));
+        let mut last = MORNING;
+        let quiet = (61..80).map(|minute| batch(minute * 60_000, vec![]));
+        for batch in swapped_meter().into_iter().chain(quiet) {
+            let now = batch.received_at;
+            if (last..now.0).contains(&(MORNING + told_at_minute * 60_000)) {
+                tell_swap(dir);
+                // A box that dies right after it has taken a swap doesn't take it again.
+                pipeline.step(&[], Timestamp(last)).unwrap();
+                drop(pipeline);
+                pipeline = open(store_in(dir));
+            }
+            last = now.0;
+            pipeline.step(&[batch], now).unwrap();
+        }
+        let hour = pipeline.reader().record(&plant().assets[0].id, Grain::Hour, Timestamp(MORNING)).unwrap().unwrap();
+        assert_eq!(hour.facts.get(Measure::Electricity), Some(120_000_000), "told at minute {told_at_minute}");
+        assert!(hour.revision >= revision, "told at minute {told_at_minute}: revision {}", hour.revision);
+        let told = Swaps::open(dir).unwrap().list(None).unwrap();
+        assert_eq!(told[0].outcome, Some(SwapOutcome::Applied));
+        assert!(told[0].taken_by.is_some());
+        let mut again = open(Store::open_in_memory(&plant().tags, plant().config, "").unwrap());
+        for entry in pipeline.store.journal(1, 10_000).unwrap() {
+            again.replay(&entry.swaps, &entry.batches, entry.now).unwrap();
+        }
+        assert_eq!(records(&again.reader()), records(&pipeline.reader()), "told at minute {told_at_minute}");
+    }
+}
+
+#[test]
+fn without_a_told_swap_only_what_both_meters_showed_is_counted() {
+    let plant = plant();
+    let mut pipeline = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
+    for batch in swapped_meter() {
+        let now = batch.received_at;
+        pipeline.step(&[batch], now).unwrap();
+    }
+    pipeline.step(&[], Timestamp(MORNING + 4_800_000)).unwrap();
+    let hour = pipeline.reader().record(&plant.assets[0].id, Grain::Hour, Timestamp(MORNING)).unwrap().unwrap();
+    assert_eq!(hour.facts.get(Measure::Electricity), Some(116_000_000));
+}
