@@ -53,6 +53,30 @@ pub enum Unit {
     /// A ratio, or a count of products in the asset's own product unit.
     #[serde(rename = "1")]
     One,
+    /// Apparent power.
+    #[serde(rename = "VA")]
+    VoltAmpere,
+    /// Flow, cubic metre per hour.
+    #[serde(rename = "m3/h")]
+    CubicMetrePerHour,
+    /// Speed of wind or of a flow.
+    #[serde(rename = "m/s")]
+    MetrePerSecond,
+    /// Pressure.
+    #[serde(rename = "kPa")]
+    Kilopascal,
+    /// Humidity, or a signal's strength.
+    #[serde(rename = "%")]
+    Percent,
+    /// Direction, clockwise from north.
+    #[serde(rename = "deg")]
+    Degree,
+    /// Parts per million of volume (UCUM `[ppm]`).
+    #[serde(rename = "ppm")]
+    PartsPerMillion,
+    /// Concentration in air, microgram per cubic metre.
+    #[serde(rename = "ug/m3")]
+    MicrogramPerCubicMetre,
 }
 
 /// What a unit measures, so that a power is never booked as an energy.
@@ -76,7 +100,7 @@ pub enum Dimension {
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 24] = [
         Self::WattHour,
         Self::KilowattHour,
         Self::MegawattHour,
@@ -93,6 +117,14 @@ impl Unit {
         Self::Hertz,
         Self::Celsius,
         Self::One,
+        Self::VoltAmpere,
+        Self::CubicMetrePerHour,
+        Self::MetrePerSecond,
+        Self::Kilopascal,
+        Self::Percent,
+        Self::Degree,
+        Self::PartsPerMillion,
+        Self::MicrogramPerCubicMetre,
     ];
 
     /// Returns the UCUM-like name used in configuration and JSON.
@@ -114,6 +146,14 @@ impl Unit {
             Self::Hertz => "Hz",
             Self::Celsius => "Cel",
             Self::One => "1",
+            Self::VoltAmpere => "VA",
+            Self::CubicMetrePerHour => "m3/h",
+            Self::MetrePerSecond => "m/s",
+            Self::Kilopascal => "kPa",
+            Self::Percent => "%",
+            Self::Degree => "deg",
+            Self::PartsPerMillion => "ppm",
+            Self::MicrogramPerCubicMetre => "ug/m3",
         }
     }
 
@@ -126,7 +166,9 @@ impl Unit {
             Self::Var | Self::Kilovar => Dimension::ReactivePower,
             Self::CubicMetre => Dimension::Volume,
             Self::One => Dimension::Count,
-            Self::Volt | Self::Ampere | Self::Hertz | Self::Celsius => Dimension::Other,
+            Self::Volt | Self::Ampere | Self::Hertz | Self::Celsius | Self::VoltAmpere => Dimension::Other,
+            Self::CubicMetrePerHour | Self::MetrePerSecond | Self::Kilopascal | Self::Percent => Dimension::Other,
+            Self::Degree | Self::PartsPerMillion | Self::MicrogramPerCubicMetre => Dimension::Other,
         }
     }
 

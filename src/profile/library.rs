@@ -4,21 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::builtin::BUILTIN;
 use super::identity::Identity;
 use super::limits::Limits;
 use super::register::{BitField, RegisterType, Sentinel, Table, WordOrder};
 use crate::model::state::MachineState;
 use crate::model::unit::Unit;
-
-/// Every built-in profile, by name. A new device is one file in `config/profiles/` and one line here.
-pub const BUILTIN: &[(&str, &str)] = &[
-    ("abb_b23", include_str!("../../config/profiles/abb_b23.toml")),
-    ("carlo_gavazzi_em340", include_str!("../../config/profiles/carlo_gavazzi_em340.toml")),
-    ("eastron_sdm630", include_str!("../../config/profiles/eastron_sdm630.toml")),
-    ("lovato_dmg610", include_str!("../../config/profiles/lovato_dmg610.toml")),
-    ("schneider_iem3000", include_str!("../../config/profiles/schneider_iem3000.toml")),
-    ("siemens_pac2200", include_str!("../../config/profiles/siemens_pac2200.toml")),
-];
 
 /// How well a profile is founded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -30,6 +21,20 @@ pub enum Confidence {
     OneSource,
     /// Sources disagree; the profile says where, and the installer is warned.
     SourcesConflict,
+    /// The text of the standard that defines it.
+    Standard,
+}
+
+impl Confidence {
+    /// Returns the name used in profiles.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TwoSources => "two_sources",
+            Self::OneSource => "one_source",
+            Self::SourcesConflict => "sources_conflict",
+            Self::Standard => "standard",
+        }
+    }
 }
 
 /// What a register's values are.
@@ -64,6 +69,10 @@ pub struct Profile {
     /// Where sources disagree, for the installer to check.
     #[serde(default)]
     pub conflicts: Vec<String>,
+    /// What must be looked at on the device before a value is relied on: a guess of the map, or a setting it depends
+    /// on. The installer is warned.
+    #[serde(default)]
+    pub cautions: Vec<String>,
     /// What the device can bear.
     #[serde(default)]
     pub limits: Limits,
@@ -156,6 +165,16 @@ const fn gauge() -> ProfileKind {
     ProfileKind::Gauge
 }
 
+impl Register {
+    /// Returns the first address that is read for the point and the one after the last, its scale factor included.
+    pub fn extent(&self) -> (u32, u32) {
+        let (address, words) = (u32::from(self.address), u32::from(self.register_type.words()));
+        let factor = self.scale_factor.map(u32::from);
+        let first = factor.map_or(address, |factor| factor.min(address));
+        (first, factor.map_or(0, |factor| factor + 1).max(address + words))
+    }
+}
+
 impl Rated {
     /// Returns the largest growth per second of an energy counter. **Unit**: kWh or kvarh.
     ///
@@ -200,7 +219,7 @@ impl Library {
     /// Reads profiles from (name, TOML text) pairs.
     ///
     /// # Errors
-    /// [`ProfileError`] names the first profile that is malformed or whose name is not its file's.
+    /// [`ProfileError`] names the first profile that is malformed, contradicts itself or has not its file's name.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, ProfileError> {
         let mut profiles = BTreeMap::new();
         for (name, text) in files {
@@ -208,6 +227,9 @@ impl Library {
             let profile: Profile = toml::from_str(text).map_err(|error| refused(error.to_string()))?;
             if profile.name != *name {
                 return Err(refused(format!("it calls itself \"{}\"", profile.name)));
+            }
+            if let Some(fault) = profile.faults().into_iter().next() {
+                return Err(refused(fault));
             }
             profiles.insert(profile.name.clone(), profile);
         }
@@ -227,37 +249,78 @@ impl Library {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::{BUILTIN, Confidence, Library};
 
     #[test]
     fn every_builtin_profile_is_well_formed_and_founded() {
         let library = Library::parse(BUILTIN).unwrap();
         assert_eq!(library.iter().count(), BUILTIN.len());
+        let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+        assert!(names.is_sorted(), "a list that is sorted is easily read");
         for profile in library.iter() {
             let name = &profile.name;
-            let points: BTreeSet<&str> = profile.registers.iter().map(|register| register.point.as_str()).collect();
-            assert_eq!(points.len(), profile.registers.len(), "{name}: a point stands twice");
-            assert!(!profile.sources.is_empty(), "{name}: no source");
-            assert_eq!(profile.sources.len() > 1, profile.confidence != Confidence::OneSource, "{name}: confidence");
+            let sources = match profile.confidence {
+                Confidence::OneSource => 1..=1,
+                Confidence::TwoSources | Confidence::SourcesConflict => 2..=usize::MAX,
+                Confidence::Standard => 1..=usize::MAX,
+            };
+            assert!(sources.contains(&profile.sources.len()), "{name}: {:?}", profile.confidence);
             assert_eq!(
                 profile.conflicts.is_empty(),
                 profile.confidence != Confidence::SourcesConflict,
                 "{name}: a conflict is said, or there is none"
             );
-            assert!((4..=125).contains(&profile.limits.max_words), "{name}: max_words");
             for register in &profile.registers {
-                let end = u32::from(register.address) + u32::from(register.register_type.words());
-                assert!(end <= 65_536 && register.scale.is_finite() && register.scale != 0.0, "{name}: {register:?}");
-                assert!(
-                    profile.examples.iter().any(|e| e.point == register.point && e.value.is_some()),
-                    "{name}: {} has no worked words",
-                    register.point
-                );
+                let worked = |e: &super::Example| e.point == register.point && e.value.is_some();
+                assert!(profile.examples.iter().any(worked), "{name}: {} has no worked words", register.point);
             }
-            let known = |example: &super::Example| points.contains(example.point.as_str());
-            assert!(profile.examples.iter().all(known), "{name}: an example of no point");
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_in_the_list() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/profiles");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        files.sort();
+        assert_eq!(files, BUILTIN.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_profile_that_contradicts_itself_is_refused() {
+        let of = |register: &str, rest: &str| {
+            let text = format!(
+                "name = \"x\"\nvendor = \"\"\nmodel = \"\"\nconfidence = \"one_source\"\nsources = [\"a\"]\n{rest}
+                register = [{{ point = \"p\", table = \"holding\", unit = \"1\", {register} }}]\nexample = []"
+            );
+            Library::parse(&[("x", &text)]).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(of("address = 0, type = \"uint16\"", ""), "");
+        let table = [
+            ("address = 65535, type = \"uint32\"", "", "ends beyond"),
+            ("address = 0, type = \"uint16\", scale = 0.0", "", "scale"),
+            ("address = 0, type = \"uint32\", order = \"EFGHABCD\"", "", "can't arrive in the order"),
+            ("address = 0, type = \"string\"", "", "a text is no number"),
+            ("address = 0, type = \"uint16\", bits = \"8-16\"", "", "bits 8-16"),
+            ("address = 0, type = \"uint16\", bits = \"8-9\", scale_factor = 1", "", "bits 8-9"),
+            ("address = 0, type = \"int16\", scale_factor = 50", "limits = { max_words = 50 }", "51 registers"),
+            ("address = 0, type = \"uint16\", kind = \"state\"", "", "states"),
+            ("address = 0, type = \"uint16\", states = { a = \"idle\" }, kind = \"state\"", "", "states"),
+            ("address = 30, type = \"uint32\"", "limits = { forbidden = [\"holding 31-48\"] }", "holding 31-48"),
+            ("address = 0, type = \"uint16\"", "limits = { max_words = 126 }", "max_words"),
+            ("address = 0, type = \"uint16\", max_per_second = 0.0", "", "max_per_second"),
+            ("address = 0, type = \"uint16\"", "rated = { voltage_v = 230, current_a = 0.0, phases = 3 }", "rated"),
+            (
+                "address = 0, type = \"uint16\"",
+                "identity = { register = [{ table = \"input\", address = 1, text = \"A\" }] }",
+                "identity",
+            ),
+        ];
+        for (register, rest, message) in table {
+            let found = of(register, rest);
+            assert!(found.contains(message), "{register} {rest}: {found}");
         }
     }
 

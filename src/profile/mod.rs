@@ -2,8 +2,10 @@
 //!
 //! In: `config/profiles/*.toml`, built into the program. Out: [`library::Profile`] by name, which the Modbus source turns
 //! into points. A profile is data reviewed against a source: adding a device is one file and one line in
-//! [`library::BUILTIN`]. Nothing here opens a file or a socket, and no device knowledge lives in code.
+//! [`builtin::BUILTIN`]. Nothing here opens a file or a socket, and no device knowledge lives in code.
 
+pub mod builtin;
+mod faults;
 pub mod identity;
 pub mod library;
 pub mod limits;

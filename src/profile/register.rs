@@ -108,6 +108,8 @@ named!(
         Bcd16 = "bcd16",
         /// Two registers, eight decimal digits.
         Bcd32 = "bcd32",
+        /// Three registers, twelve decimal digits.
+        Bcd48 = "bcd48",
         /// Four registers, sixteen decimal digits.
         Bcd64 = "bcd64",
         /// Two registers, each a digit to base 10000; a negative value has none above 0. **Source**: INT32-M10K of
@@ -131,7 +133,7 @@ impl RegisterType {
     pub const fn words(self) -> u16 {
         match self {
             Self::Int32 | Self::Uint32 | Self::Float32 | Self::Bcd32 | Self::Mod10x32 | Self::SignMagnitude32 => 2,
-            Self::Mod10x48 => 3,
+            Self::Bcd48 | Self::Mod10x48 => 3,
             Self::Int64 | Self::Uint64 | Self::Float64 | Self::Bcd64 | Self::Mod10x64 => 4,
             _ => 1,
         }
@@ -190,7 +192,7 @@ impl RegisterType {
             Self::Uint64 => Some(18_446_744_073_709_551_616.0),
             Self::Bcd16 => Some(1e4),
             Self::Bcd32 | Self::Mod10x32 => Some(1e8),
-            Self::Mod10x48 => Some(1e12),
+            Self::Bcd48 | Self::Mod10x48 => Some(1e12),
             Self::Bcd64 | Self::Mod10x64 => Some(1e16),
             _ => None,
         }

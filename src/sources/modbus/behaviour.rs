@@ -216,8 +216,7 @@ pub(super) fn check_together(sources: &[(SourceIndex, ModbusSource)], problems: 
                 said.entry((place.clone(), what)).or_insert_with(|| (source.name.get_ref(), value.clone()));
             if *expected != value {
                 let name = source.name.get_ref();
-                let message =
-                    format!("sources \"{first}\" and \"{name}\" share {place}, but their {what} differ");
+                let message = format!("sources \"{first}\" and \"{name}\" share {place}, but their {what} differ");
                 problems.error(at, message, "write the same at each source of an endpoint");
             }
         }

@@ -204,29 +204,3 @@ fn with_tag(point: ResolvedPoint, tags: &[TagSpec]) -> Option<DevicePoint> {
     let name = tags[position].name.clone();
     Some(DevicePoint { tag, name, span: point.span, decoding: point.decoding })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Decoding;
-    use crate::profile::Library;
-
-    #[test]
-    fn the_worked_words_of_every_profile_decode_to_their_values() {
-        for profile in Library::builtin().iter() {
-            for example in &profile.examples {
-                let register = profile.registers.iter().find(|register| register.point == example.point).unwrap();
-                let decoding = Decoding {
-                    scale: register.scale,
-                    sentinels: register.sentinels.clone(),
-                    ..Decoding::plain(register.register_type, register.order)
-                };
-                let found = decoding.words(&example.words).map(|value| value.as_f64());
-                let place = format!("{} {} {:04X?}: {found:?}", profile.name, example.point, example.words);
-                match example.value {
-                    Some(value) => assert!((found.unwrap() - value).abs() <= value.abs() * 1e-7, "{place}"),
-                    None => assert!(found.is_err(), "{place}"),
-                }
-            }
-        }
-    }
-}

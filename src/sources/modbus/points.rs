@@ -138,6 +138,10 @@ fn profile<'a>(source: &ModbusSource, profiles: &'a Library, problems: &mut Prob
         let message = format!("sources disagree about {}: {}", profile.name, profile.conflicts.join("; "));
         problems.warning(name.span(), message, "compare each value with the device's display before relying on it");
     }
+    for caution in &profile.cautions {
+        let message = format!("{} can be relied on once the device shows it right: look at {caution}", profile.name);
+        problems.warning(name.span(), message, "compare with the device's display or its settings");
+    }
     Some(profile)
 }
 
@@ -175,6 +179,7 @@ fn ratio(source: &ModbusSource, unit: Unit) -> f64 {
     match (unit, unit.dimension()) {
         (Unit::Ampere, _) => current,
         (Unit::Volt, _) => voltage,
+        (Unit::VoltAmpere, _) => current * voltage,
         (
             _,
             Dimension::ActiveEnergy | Dimension::ReactiveEnergy | Dimension::ActivePower | Dimension::ReactivePower,

@@ -36,7 +36,9 @@ pub(super) fn interpret(bits: u64, register_type: RegisterType, bit: u8) -> Opti
         RegisterType::Float16 => Raw::Float(half(bits as u16)),
         RegisterType::Float32 => Raw::Float(f64::from(f32::from_bits(bits as u32))),
         RegisterType::Float64 => Raw::Float(f64::from_bits(bits)),
-        RegisterType::Bcd16 | RegisterType::Bcd32 | RegisterType::Bcd64 => Raw::Integer(decimal(bits)?),
+        RegisterType::Bcd16 | RegisterType::Bcd32 | RegisterType::Bcd48 | RegisterType::Bcd64 => {
+            Raw::Integer(decimal(bits)?)
+        }
         RegisterType::Mod10x32 | RegisterType::Mod10x48 | RegisterType::Mod10x64 => Raw::Integer(base_10000(bits)?),
         RegisterType::SignMagnitude16 => Raw::Integer(signed_amount(bits, 1 << 15)),
         RegisterType::SignMagnitude32 => Raw::Integer(signed_amount(bits, 1 << 31)),

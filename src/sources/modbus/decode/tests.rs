@@ -297,7 +297,8 @@ proptest! {
 
     #[test]
     fn decimal_digits_survive_the_wire(value in 0u64..10_000_000_000_000_000, order in orders()) {
-        let types = [(RegisterType::Bcd16, 1), (RegisterType::Bcd32, 2), (RegisterType::Bcd64, 4)];
+        use RegisterType::{Bcd16, Bcd32, Bcd48, Bcd64};
+        let types = [(Bcd16, 1), (Bcd32, 2), (Bcd48, 3), (Bcd64, 4)];
         for (register_type, words) in types.into_iter().filter(|(t, _)| t.accepts(order)) {
             let value = value % 10_000u64.pow(words as u32);
             let found = decode(register_type, order, &encode(&digits(value, 4, words, 16), order));

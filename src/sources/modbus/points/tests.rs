@@ -1,8 +1,13 @@
 //! Points as configuration writes them: what each gives, and what is refused.
 
+use std::collections::BTreeMap;
+
 use super::{ModbusSource, Problems, ResolvedPoint, SourceIndex, Span, TagKind, Unit, resolve};
+use crate::model::number::Number;
 use crate::model::problem::Severity;
+use crate::model::state::MachineState;
 use crate::profile::Library;
+use crate::profile::library::Profile;
 use crate::profile::register::{RegisterType, Table};
 use crate::sources::modbus::decode::{Decoding, Layout};
 
@@ -56,6 +61,89 @@ fn a_counter_starts_again_where_its_width_and_scale_say() {
     assert_eq!(modulus("type = \"int32\""), None, "what a signed counter does at its end is the device's own");
     assert_eq!(modulus("type = \"float32\""), None);
     assert_eq!(modulus("type = \"uint32\", modulus = 1000000.0"), Some(1e6));
+}
+
+/// A source of a built-in profile, placed where it needs a place.
+fn source_of(profile: &Profile) -> ModbusSource {
+    let place = profile.sunspec_model.map_or("", |_| "model_address = 40069\n");
+    source(&format!("profile = \"{}\"\n{place}", profile.name))
+}
+
+#[test]
+fn the_worked_words_of_every_profile_decode_to_their_values() {
+    let library = Library::builtin();
+    for profile in library.iter() {
+        let points = resolve(&source_of(profile), &library, &mut Problems::default());
+        assert_eq!(points.len(), profile.registers.len(), "{}", profile.name);
+        for example in &profile.examples {
+            let point = points.iter().find(|point| point.name.as_str() == format!("m.{}", example.point)).unwrap();
+            let place = format!("{} {} {:04X?}", profile.name, example.point, example.words);
+            assert_eq!(usize::from(point.span.length), example.words.len(), "{place}");
+            // A state is looked up by its raw number, which is what the example gives.
+            let decoding = Decoding { states: BTreeMap::new(), ..point.decoding.clone() };
+            let found = decoding.words(&example.words).map(|value| value.as_f64());
+            match example.value {
+                Some(value) => {
+                    let found = found.unwrap_or_else(|reason| panic!("{place}: {reason}"));
+                    assert!((found - value).abs() <= value.abs() * 1e-7, "{place}: {found}");
+                }
+                None => assert!(found.is_err(), "{place}: {found:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_profile_of_a_sunspec_model_stands_where_the_source_says() {
+    let points = points("profile = \"sunspec_203\"\nmodel_address = 40069");
+    let find = |name: &str| points.iter().find(|point| point.name.as_str() == name).unwrap();
+    let energy = find("m.active_energy_import");
+    assert_eq!((energy.span.address, energy.span.length), (40_069 + 46, 9));
+    assert_eq!(energy.decoding.layout, Layout::Factored { value: 0, factor: 8 });
+    assert_eq!(energy.kind, TagKind::Counter { modulus: None, max_per_second: None });
+    let refused = |text: &str| {
+        let mut problems = Problems::default();
+        let source = source(text);
+        assert!(resolve(&source, &Library::builtin(), &mut problems).is_empty());
+        let [problem] = problems.0.as_slice() else { panic!("{:?}", problems.0) };
+        format!("{}: {}", problem.message, problem.help)
+    };
+    let unplaced = refused("profile = \"sunspec_203\"");
+    assert!(unplaced.contains("counts from where its SunSpec model stands") && unplaced.contains("which holds 203"));
+    assert!(refused("profile = \"sunspec_203\"\nmodel_address = 65530").contains("leaves no room for model 203"));
+    assert!(refused("profile = \"sunspec_203\"\nmodel_address = -1").contains("leaves no room"));
+}
+
+#[test]
+fn a_rated_device_bounds_the_growth_of_its_energy() {
+    let text = r#"
+        name = "rated"
+        vendor = "V"
+        model = "M"
+        confidence = "one_source"
+        sources = ["a"]
+        rated = { voltage_v = 230, current_a = 100, phases = 3 }
+        register = [
+          { point = "energy", table = "holding", address = 0, type = "uint32", scale = 0.01, unit = "kWh", kind = "counter" },
+          { point = "reactive", table = "holding", address = 2, type = "bcd32", unit = "varh", kind = "counter", max_per_second = 2.0 },
+          { point = "volume", table = "holding", address = 4, type = "uint32", unit = "m3", kind = "counter", modulus = 1000000.0 },
+          { point = "state", table = "holding", address = 6, type = "uint16", bits = "0-3", unit = "1", kind = "state", states = { 3 = "producing" } },
+        ]
+        example = []"#;
+    let library = Library::parse(&[("rated", text)]).unwrap();
+    let points = resolve(&source("profile = \"rated\"\nct_ratio = 10"), &library, &mut Problems::default());
+    let bounds = |index: usize| match points[index].kind {
+        TagKind::Counter { modulus, max_per_second } => (modulus, max_per_second),
+        other => panic!("{other:?}"),
+    };
+    let (modulus, growth) = bounds(0);
+    assert_eq!(modulus, Some(429_496_729.6), "2^32 x 0.01 kWh x 10");
+    let growth = growth.unwrap();
+    assert!((growth - 0.23).abs() < 1e-12, "230 V x 100 A x 3 x 10 and a fifth more, in kWh a second: {growth}");
+    assert_eq!(bounds(1), (Some(1e9), Some(20.0)));
+    assert_eq!(bounds(2), (Some(1e6), None));
+    assert_eq!(points[3].kind, TagKind::State);
+    assert_eq!(points[3].decoding.words(&[0xfff3]), Ok(Number::Integer(MachineState::Producing.code())));
 }
 
 #[test]
@@ -263,6 +351,16 @@ fn a_profile_whose_sources_disagree_warns_the_installer() {
     assert_eq!(problems.0.len(), 1);
     assert_eq!(problems.0[0].severity, Severity::Warning);
     assert!(problems.0[0].message.contains("0.1 kWh"));
+}
+
+#[test]
+fn a_profile_that_rests_on_a_guess_or_a_setting_warns_the_installer() {
+    let source = source("profile = \"tuf_2000m\"");
+    let mut problems = Problems::default();
+    resolve(&source, &Library::builtin(), &mut problems);
+    assert_eq!(problems.0.len(), 1);
+    assert_eq!(problems.0[0].severity, Severity::Warning);
+    assert!(problems.0[0].message.contains("registers 1437 and 1438"));
 }
 
 #[test]
