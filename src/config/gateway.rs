@@ -8,7 +8,7 @@ use sha2::Digest as _;
 
 use super::document::Document;
 use super::tree::Tree;
-use super::{assets, calendar, finish, sinks, sources, spelling};
+use super::{assets, calendar, finish, profiles, sinks, sources, spelling};
 use crate::api::config::HttpConfig;
 use crate::engine::calendar::Calendar;
 use crate::engine::config::{AssetConfig, CalendarConfig, FactorsConfig, RecordsConfig};
@@ -26,7 +26,7 @@ use crate::sources::modbus::config::ModbusSource;
 use crate::sources::mqtt::config::MqttSource;
 
 /// The sections of the file.
-const SECTIONS: &[&str] = &["gateway", "http", "source", "asset", "calendar", "records", "factors", "sink"];
+const SECTIONS: &[&str] = &["gateway", "http", "profile", "source", "asset", "calendar", "records", "factors", "sink"];
 
 /// Grains of which records are made unless `[records]` says otherwise.
 const GRAINS: [Grain; 4] = [Grain::Hour, Grain::Shift, Grain::Day, Grain::Month];
@@ -42,6 +42,8 @@ pub struct Gateway {
     pub modbus: Vec<(SourceIndex, ModbusSource)>,
     /// MQTT brokers, with their positions among all sources.
     pub mqtt: Vec<(SourceIndex, MqttSource)>,
+    /// The device types that its sources may name: the built-in ones and its own.
+    pub profiles: Library,
     /// Every tag of every source, sorted by name: the position is the [`crate::model::tag::TagIndex`].
     pub tags: Vec<TagSpec>,
     /// What KPIs are about, in the order of the file.
@@ -121,7 +123,8 @@ fn read(file: &str, text: &str, problems: &mut Problems) -> Option<Gateway> {
     let reference = Reference::builtin();
     let gateway = document.section::<GatewaySection>("gateway", problems).value;
     let http = document.optional_section::<HttpConfig>("http", problems);
-    let sources = sources::read(&document, &Library::builtin(), problems);
+    let profiles = profiles::read(&document, problems);
+    let sources = sources::read(&document, &profiles, problems);
     let asset_list = assets::read(&document, problems);
     let calendar = document.optional_section::<CalendarConfig>("calendar", problems);
     let records = document.optional_section::<RecordsConfig>("records", problems);
@@ -142,6 +145,7 @@ fn read(file: &str, text: &str, problems: &mut Problems) -> Option<Gateway> {
         file: file.to_owned(),
         gateway: gateway?,
         modbus: sources.modbus,
+        profiles,
         mqtt: sources.mqtt,
         tags: sources.tags.into_specs(),
         assets: asset_list.assets,

@@ -11,6 +11,7 @@ mod component;
 mod document;
 mod gateway;
 mod hub;
+mod profiles;
 mod read;
 mod render;
 mod secrets;

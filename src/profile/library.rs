@@ -90,7 +90,7 @@ pub struct Profile {
     #[serde(rename = "register")]
     pub registers: Vec<Register>,
     /// Words with the value they stand for; a test decodes them.
-    #[serde(rename = "example")]
+    #[serde(rename = "example", default)]
     pub examples: Vec<Example>,
 }
 
@@ -234,6 +234,11 @@ impl Library {
             profiles.insert(profile.name.clone(), profile);
         }
         Ok(Self(profiles))
+    }
+
+    /// Adds a profile in place of one of its name.
+    pub fn add(&mut self, profile: Profile) {
+        self.0.insert(profile.name.clone(), profile);
     }
 
     /// Returns the profile of a name.

@@ -18,7 +18,6 @@ use crate::config::Gateway;
 use crate::model::tag::TagSpec;
 use crate::model::time::Timestamp;
 use crate::pipeline::{self, Ends, INBOX_BATCHES, Pipeline, StreamPolicy};
-use crate::profile::Library;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
 use crate::runtime::log;
@@ -122,7 +121,8 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     let data_dir = gateway.gateway.data_dir.get_ref();
     std::fs::create_dir_all(data_dir).with_context(|| format!("data directory {}", data_dir.display()))?;
     let plant = Arc::new(gateway.plant());
-    let store = Store::open(data_dir, &plant.tags, plant.config, &gateway.text)?;
+    let mut store = Store::open(data_dir, &plant.tags, plant.config, &gateway.text)?;
+    store.hold_samples_for(gateway.influx.iter().filter_map(influxdb::samples_cursor).collect());
     let cursors: SharedCursors = Arc::new(Mutex::new(store.cursors()?));
     let reader = store.reader();
     let key = key::open(data_dir, !reader.heads()?.is_empty())?;
@@ -162,7 +162,7 @@ fn start_sources_and_pipeline(
     let (outbox, inbox) = mpsc::channel(INBOX_BATCHES);
     let sources = gateway.modbus.len() + gateway.mqtt.len();
     let committed: Vec<watch::Sender<u64>> = (0..sources).map(|_| watch::Sender::new(0)).collect();
-    for endpoint in modbus::device::endpoints(&gateway.modbus, &Library::builtin(), tags) {
+    for endpoint in modbus::device::endpoints(&gateway.modbus, &gateway.profiles, tags) {
         let (clock, health, outbox) = (clock.clone(), health.clone(), outbox.clone());
         let name = format!("modbus {endpoint}");
         tasks.supervise(&name, Stage::Sources, Policy::Restart, move |token| {
@@ -220,12 +220,13 @@ fn start_sinks(
         });
     }
     for sink in &gateway.influx {
-        let sink = sink.clone();
+        let (sink, site) = (sink.clone(), gateway.gateway.site.get_ref().clone());
         let (reader, cursors, woken) = (reader.clone(), Arc::clone(cursors), woken.clone());
         let (clock, health) = (clock.clone(), health.clone());
         tasks.supervise(&format!("sink {}", sink.name.get_ref()), Stage::Forwarders, Policy::Restart, move |token| {
             let (reader, cursors, woken) = (reader.clone(), Arc::clone(&cursors), woken.clone());
-            let run = influxdb::run(sink.clone(), reader, cursors, woken, clock.clone(), health.clone(), token);
+            let (sink, site) = (sink.clone(), site.clone());
+            let run = influxdb::run(sink, site, reader, cursors, woken, clock.clone(), health.clone(), token);
             async move { Ok(run.await?) }
         });
     }

@@ -1,0 +1,85 @@
+//! `[[profile]]`: device types of this plant, beside those that come with the program.
+//!
+//! A plant with many equal devices says their map once. The form is that of `config/profiles/`.
+
+use std::collections::BTreeSet;
+
+use super::document::{Document, describe};
+use crate::model::id::TagName;
+use crate::model::problem::Problems;
+use crate::profile::Library;
+use crate::profile::library::Profile;
+
+/// Reads the profiles of a file and adds them to the built-in ones.
+pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Library {
+    let mut library = Library::builtin();
+    for entry in document.list("profile", problems) {
+        let what = describe("profile", entry);
+        let Some(profile) = document.read::<Profile>(&what, entry, &[], problems).value else { continue };
+        let mut refuse = |message: String, help: &str| problems.error(entry.span(), format!("{what}: {message}"), help);
+        if library.get(&profile.name).is_some() {
+            refuse("there is a profile of this name".to_owned(), "give it another name");
+            continue;
+        }
+        let mut points = BTreeSet::new();
+        for register in &profile.registers {
+            let point = &register.point;
+            if TagName::new(&format!("source.{point}")).is_err() {
+                refuse(format!("\"{point}\" can't be a point"), "write letters, digits, _ and -");
+            }
+            if !points.insert(point) {
+                refuse(format!("point \"{point}\" stands twice"), "give each point a name of its own");
+            }
+            if u32::from(register.address) + u32::from(register.register_type.words()) > 65_536 {
+                refuse(format!("point \"{point}\" reaches beyond register 65535"), "check address and type");
+            }
+            if !register.scale.is_finite() || register.scale == 0.0 {
+                refuse(format!("scale of \"{point}\" is {}", register.scale), "write a number other than 0");
+            }
+        }
+        if !(1..=125).contains(&profile.limits.max_words) {
+            refuse(format!("max_words is {}", profile.limits.max_words), "write 1 to 125");
+        }
+        library.add(profile);
+    }
+    library
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load_gateway;
+
+    const GATEWAY: &str = include_str!("../../config/gateway.toml");
+
+    fn with(profile: &str) -> String {
+        let head = "[[profile]]\nname = \"dryer\"\nvendor = \"Own\"\nmodel = \"D1\"\nconfidence = \"one_source\"\n\
+                    sources = [\"the drawing\"]\n[[profile.register]]\npoint = \"heat\"\naddress = 65535\n\
+                    table = \"holding\"\ntype = \"uint16\"\nunit = \"kW\"\n";
+        format!("{GATEWAY}\n{head}{profile}\n[[source]]\ntype = \"modbus\"\nname = \"dryer-1\"\nurl = \"tcp://10.0.0.9\"\nprofile = \"dryer\"\n")
+    }
+
+    #[test]
+    fn devices_share_the_map_of_a_profile_of_their_own_plant() {
+        let (gateway, problems) = load_gateway("gateway.toml", &with(""));
+        let gateway = gateway.unwrap_or_else(|| panic!("{problems:?}"));
+        assert!(gateway.tags.iter().any(|tag| tag.name.as_str() == "dryer-1.heat"));
+        assert!(gateway.profiles.get("eastron_sdm630").is_some(), "the built-in ones stay");
+    }
+
+    #[test]
+    fn a_profile_that_can_not_be_read_is_refused_with_the_reason() {
+        for (from, to, reason) in [
+            ("name = \"dryer\"", "name = \"abb_b23\"", "there is a profile of this name"),
+            ("point = \"heat\"", "point = \"he at\"", "can't be a point"),
+            ("type = \"uint16\"", "type = \"uint32\"", "reaches beyond register 65535"),
+            ("unit = \"kW\"\n", "unit = \"kW\"\nscale = 0.0\n", "scale of \"heat\" is 0"),
+            ("table = \"holding\"", "tabel = \"holding\"", "tabel"),
+        ] {
+            let text = with("").replacen(&format!("\n{from}"), &format!("\n{to}"), 1);
+            let text = if from.starts_with("name") { text.replace("profile = \"dryer\"", "profile = \"abb_b23\"") } else { text };
+            let (gateway, problems) = load_gateway("gateway.toml", &text);
+            assert!(gateway.is_none(), "{to}");
+            assert!(problems.0.iter().any(|problem| problem.message.contains(reason)), "{to}: {problems:?}");
+        }
+    }
+}
