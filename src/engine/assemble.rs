@@ -32,6 +32,20 @@ const ELECTRICITY: [Measure; 8] = [
     Measure::ReactiveExpected,
 ];
 
+/// What tags contribute to a span, by tag.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Contributions<'a> {
+    /// By tag position: its place in `minutes`, or beyond its end where no asset has the tag as an input.
+    pub(super) places: &'a [u32],
+    /// By place.
+    pub(super) minutes: &'a [Option<TagMinute>],
+}
+
+impl Contributions<'static> {
+    /// No tag contributes.
+    pub(super) const NONE: Self = Self { places: &[], minutes: &[] };
+}
+
 /// What a span is made of.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Span<'a> {
@@ -58,12 +72,12 @@ pub(super) fn children(assets: &[Asset]) -> Vec<Vec<usize>> {
 }
 
 /// Returns the facts of every asset, in plant order. `children` is what [`children`] returns of the assets, `tags`
-/// holds the contributions by tag position.
+/// holds the contributions.
 pub(super) fn assemble(
     assets: &[Asset],
     children: &[Vec<usize>],
     span: Span<'_>,
-    tags: &[Option<TagMinute>],
+    tags: Contributions<'_>,
 ) -> Vec<Facts> {
     let mut all = vec![Facts::default(); assets.len()];
     // Children come after their parent, so backwards each finds its children done.
@@ -77,11 +91,12 @@ pub(super) fn assemble(
     all
 }
 
-fn contribution(tags: &[Option<TagMinute>], tag: TagIndex) -> Option<&TagMinute> {
-    tags.get(tag.as_usize()).and_then(Option::as_ref)
+fn contribution(tags: Contributions<'_>, tag: TagIndex) -> Option<&TagMinute> {
+    let place = *tags.places.get(tag.as_usize())?;
+    tags.minutes.get(place as usize)?.as_ref()
 }
 
-fn amount(tags: &[Option<TagMinute>], tag: TagIndex) -> i128 {
+fn amount(tags: Contributions<'_>, tag: TagIndex) -> i128 {
     contribution(tags, tag).map_or(0, |minute| minute.amount)
 }
 
@@ -96,7 +111,7 @@ fn sum_children(measures: &[Measure], children: &[usize], all: &[Facts], facts: 
 fn times(
     asset: &Asset,
     span: Span<'_>,
-    tags: &[Option<TagMinute>],
+    tags: Contributions<'_>,
     children: &[usize],
     all: &[Facts],
     facts: &mut Facts,
@@ -119,7 +134,7 @@ fn times(
 fn parts(
     asset: &Asset,
     span: Span<'_>,
-    tags: &[Option<TagMinute>],
+    tags: Contributions<'_>,
     children: &[usize],
     all: &[Facts],
     facts: &mut Facts,
@@ -157,7 +172,7 @@ fn planned_run_times(asset: &Asset, children: &[usize], all: &[Facts], facts: &m
 
 /// PQ = GQ + SQ + RQ. Whatever of it is measured determines the rest; a quality is claimed only where good or scrap
 /// quantity is measured.
-fn own_quantities(asset: &Asset, tags: &[Option<TagMinute>], facts: &mut Facts) {
+fn own_quantities(asset: &Asset, tags: Contributions<'_>, facts: &mut Facts) {
     let measured = |tag: Option<TagIndex>| tag.map(|tag| amount(tags, tag));
     let (total, good, scrap, rework) =
         (measured(asset.total), measured(asset.good), measured(asset.scrap), measured(asset.rework));
@@ -193,7 +208,7 @@ fn sum_planned_run_times(children: &[usize], all: &[Facts], facts: &mut Facts) {
 fn electricity(
     asset: &Asset,
     span: Span<'_>,
-    tags: &[Option<TagMinute>],
+    tags: Contributions<'_>,
     children: &[usize],
     all: &[Facts],
     facts: &mut Facts,
@@ -234,6 +249,6 @@ fn electricity(
 }
 
 /// Returns the time over which every one of the tags was observed, bounded by the least observed. **Unit**: ms.
-fn observed_ms(inputs: &[TagIndex], tags: &[Option<TagMinute>]) -> i64 {
+fn observed_ms(inputs: &[TagIndex], tags: Contributions<'_>) -> i64 {
     inputs.iter().map(|tag| contribution(tags, *tag).map_or(0, |minute| minute.observed_ms)).min().unwrap_or(0)
 }

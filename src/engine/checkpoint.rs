@@ -1,8 +1,8 @@
 //! The engine's state as bytes, so that a restart needs only the journal after it.
 //!
 //! Tags and assets are kept by name: a checkpoint outlives a change of configuration. A tag whose kind, unit or
-//! decoding changed starts afresh; a counter then still knows where it ended, for a meter that was swapped meanwhile.
-//! Every format that was ever written is read.
+//! decoding changed starts afresh, and so does one that becomes an input; a counter that changed still knows where it
+//! ended, for a meter that was swapped meanwhile. Every format that was ever written is read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Engine {
             closed_until: self.closed_until,
             now: self.now,
             refused: self.refused,
-            series: self.plant.tags.iter().map(key).zip(self.series.iter().cloned()).collect(),
+            series: self.each_input().map(|(series, spec)| (key(spec), series.clone())).collect(),
             assets: self.plant.assets.iter().map(|asset| asset.id.clone()).collect(),
             windows: self.windows.clone(),
         };
@@ -91,7 +91,8 @@ impl Engine {
     pub fn restore(plant: Arc<Plant>, clock: ClockState, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let mut state = State::read(bytes)?;
         let mut engine = Self::new(plant, clock);
-        for (series, spec) in engine.series.iter_mut().zip(&engine.plant.tags) {
+        for (series, input) in engine.series.iter_mut().zip(&engine.inputs) {
+            let spec = &engine.plant.tags[input.as_usize()];
             *series = state.series.remove(&key(spec)).or_else(|| predecessor(&state, spec)).unwrap_or_default();
         }
         engine.windows = adopt(&engine, &state.assets, state.windows, state.closed_until);

@@ -26,7 +26,7 @@ pub use checkpoint::CheckpointError;
 pub use record::{reissue, revise};
 pub use series::Events;
 
-use assemble::{Span, assemble};
+use assemble::{Contributions, Span, assemble};
 use plant::Plant;
 use series::{HORIZON_MS, Ingested, Series, TagMinute};
 use windows::{OpenWindow, Windows};
@@ -35,6 +35,7 @@ use crate::model::fact::{FactRow, Facts, Measure};
 use crate::model::record::{ClockState, WindowRecord};
 use crate::model::sample::SampleBatch;
 use crate::model::swap::{Swap, SwapOutcome};
+use crate::model::tag::{TagIndex, TagSpec};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 
 /// A sample stamped further ahead of `now` than this is kept in the store and takes part in nothing: its clock is
@@ -88,7 +89,8 @@ impl Effects {
     }
 }
 
-/// Samples that took part in nothing. They are in the store all the same.
+/// Samples that took part in nothing. They are in the store all the same. Whether one is late or a duplicate is known
+/// of the tags that are an asset's input, and counted of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Refused {
     /// Not newer than what was processed.
@@ -114,6 +116,9 @@ pub struct Revision {
     pub correction: Facts,
 }
 
+/// The place of a tag that no asset has as an input: beyond every list.
+const NO_INPUT: u32 = u32::MAX;
+
 /// The engine of one plant.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -121,7 +126,14 @@ pub struct Engine {
     children: Vec<Vec<usize>>,
     clock: ClockState,
     lateness_ms: i64,
+    /// The tags that are an input of an asset, ascending; most tags of a large plant are none.
+    inputs: Vec<TagIndex>,
+    /// By tag position: its place among the inputs, [`NO_INPUT`] where it is none.
+    places: Vec<u32>,
+    /// By place.
     series: Vec<Series>,
+    /// First and last instant of the other tags' samples: they too say where a recording begins and ends.
+    others: Option<(Timestamp, Timestamp)>,
     windows: Windows,
     /// Every minute before it is closed; `None` before the first advance.
     closed_until: Option<Timestamp>,
@@ -133,10 +145,20 @@ pub struct Engine {
 impl Engine {
     /// Makes an engine that has seen nothing.
     pub fn new(plant: Arc<Plant>, clock: ClockState) -> Self {
+        let inputs = plant.inputs();
+        let mut places = vec![NO_INPUT; plant.tags.len()];
+        for (place, input) in (0..).zip(&inputs) {
+            if let Some(at) = places.get_mut(input.as_usize()) {
+                *at = place;
+            }
+        }
         Self {
             children: assemble::children(&plant.assets),
             lateness_ms: plant.tags.iter().map(|tag| tag.lateness_ms).max().unwrap_or(0),
-            series: vec![Series::default(); plant.tags.len()],
+            series: vec![Series::default(); inputs.len()],
+            others: None,
+            inputs,
+            places,
             windows: Windows::default(),
             closed_until: None,
             now: Timestamp(i64::MIN),
@@ -167,7 +189,7 @@ impl Engine {
         let now = self.now.max(batch.received_at);
         let (oldest, ahead) = (now - HORIZON_MS, now + AHEAD_MS_MAX);
         for sample in &batch.samples {
-            let Some(series) = self.series.get_mut(sample.tag.as_usize()) else { continue };
+            let Some(place) = self.places.get(sample.tag.as_usize()) else { continue };
             if sample.measured_at > ahead {
                 self.refused.ahead += 1;
                 continue;
@@ -176,6 +198,11 @@ impl Engine {
                 self.refused.too_old += 1;
                 continue;
             }
+            let Some(series) = self.series.get_mut(*place as usize) else {
+                let (first, last) = self.others.unwrap_or((sample.measured_at, sample.measured_at));
+                self.others = Some((first.min(sample.measured_at), last.max(sample.measured_at)));
+                continue;
+            };
             match series.ingest(sample) {
                 Ingested::Taken => {}
                 Ingested::Duplicate => self.refused.duplicate += 1,
@@ -187,9 +214,9 @@ impl Engine {
     /// Takes what a person says of a swapped meter; what becomes of it is in [`Events::swaps`], of the next
     /// [`Engine::advance`] or of a later one.
     pub fn tell(&mut self, swap: &Swap) {
-        let position = self.plant.tags.iter().position(|tag| tag.name == swap.tag);
-        match position.and_then(|position| Some((self.series.get_mut(position)?, &self.plant.tags[position]))) {
-            Some((series, spec)) => series.tell(spec, swap),
+        let tags = &self.plant.tags;
+        match self.series.iter_mut().zip(&self.inputs).find(|(_, input)| tags[input.as_usize()].name == swap.tag) {
+            Some((series, input)) => series.tell(&tags[input.as_usize()], swap),
             None => self.events.swaps.push((swap.id, SwapOutcome::NoCounter)),
         }
     }
@@ -203,7 +230,8 @@ impl Engine {
     /// Closes everything that the samples so far can close, and every open window as it stands: the end of a
     /// recording. What is missing of such a window counts as not observed.
     pub fn finish(&mut self) -> Effects {
-        let Some(last) = self.series.iter().filter_map(Series::latest).max() else { return Effects::default() };
+        let last = self.series.iter().filter_map(Series::latest).chain(self.others.map(|(_, last)| last)).max();
+        let Some(last) = last else { return Effects::default() };
         let mut effects = self.close(last, true);
         while effects.more {
             effects.more = false;
@@ -227,13 +255,14 @@ impl Engine {
     fn unobserved(&self, span: Window) -> Vec<Facts> {
         let planned = self.plant.calendar.planned(span.start, span.end);
         let whole = Span::Whole { planned: &planned, length_ms: span.length_ms() };
-        assemble(&self.plant.assets, &self.children, whole, &[])
+        assemble(&self.plant.assets, &self.children, whole, Contributions::NONE)
     }
 
     fn close(&mut self, watermark: Timestamp, is_end: bool) -> Effects {
         let mut effects = Effects { events: std::mem::take(&mut self.events), ..Effects::default() };
         let mut until = self.start(watermark);
-        for (series, spec) in self.series.iter_mut().zip(&self.plant.tags) {
+        for (series, input) in self.series.iter_mut().zip(&self.inputs) {
+            let spec = &self.plant.tags[input.as_usize()];
             effects.moved |= series.process(spec, watermark, until);
             if is_end {
                 series.finish(spec);
@@ -262,8 +291,8 @@ impl Engine {
         if let Some(until) = self.closed_until {
             return until;
         }
-        let earliest =
-            self.series.iter().zip(&self.plant.tags).filter_map(|(series, spec)| series.earliest(spec)).min();
+        let of_inputs = self.each_input().filter_map(|(series, spec)| series.earliest(spec));
+        let earliest = of_inputs.chain(self.others.map(|(first, _)| first)).min();
         let start = earliest.map_or(watermark, |earliest| earliest.min(watermark)).minute();
         let assets = self.plant.assets.len();
         self.windows =
@@ -272,17 +301,22 @@ impl Engine {
     }
 
     fn is_resolved(&self, end: Timestamp, watermark: Timestamp) -> bool {
-        self.series.iter().zip(&self.plant.tags).all(|(series, spec)| series.is_resolved(spec, end, watermark))
+        self.each_input().all(|(series, spec)| series.is_resolved(spec, end, watermark))
+    }
+
+    fn each_input(&self) -> impl Iterator<Item = (&Series, &TagSpec)> {
+        self.series.iter().zip(self.inputs.iter().map(|input| &self.plant.tags[input.as_usize()]))
     }
 
     fn close_minute(&mut self, start: Timestamp, effects: &mut Effects) {
         let minute = Window { start, end: start + MINUTE_MS };
-        let tags: Vec<Option<TagMinute>> =
-            self.series.iter_mut().zip(&self.plant.tags).map(|(series, spec)| series.close(spec, start)).collect();
+        let close = |(series, input): (&mut Series, &TagIndex)| series.close(&self.plant.tags[input.as_usize()], start);
+        let minutes: Vec<Option<TagMinute>> = self.series.iter_mut().zip(&self.inputs).map(close).collect();
+        let tags = Contributions { places: &self.places, minutes: &minutes };
         let calendar = &self.plant.calendar;
         let planned = calendar.planned(minute.start, minute.end);
         let whole = Span::Whole { planned: &planned, length_ms: MINUTE_MS };
-        let mut facts = assemble(&self.plant.assets, &self.children, whole, &tags);
+        let mut facts = assemble(&self.plant.assets, &self.children, whole, tags);
         let is_block_end = calendar.window_ending_at(Grain::HalfHour, minute.end).is_some();
         self.windows.close_half_hour(&mut facts, is_block_end);
         let mut windows = std::mem::take(&mut self.windows);
@@ -298,17 +332,21 @@ impl Engine {
     /// Collects what was booked into closed minutes, adds it to open windows, and names the closed ones it touches.
     fn correct(&mut self, closed_until: Timestamp, effects: &mut Effects) {
         let mut minutes: BTreeMap<Timestamp, Vec<(usize, TagMinute)>> = BTreeMap::new();
-        for (position, series) in self.series.iter_mut().enumerate() {
+        for (place, series) in self.series.iter_mut().enumerate() {
             for (minute, contribution) in series.corrections(closed_until) {
-                minutes.entry(minute).or_default().push((position, contribution));
+                minutes.entry(minute).or_default().push((place, contribution));
             }
         }
+        if minutes.is_empty() {
+            return;
+        }
         let mut revisions: BTreeMap<(Grain, Window, usize), Facts> = BTreeMap::new();
-        let mut tags = vec![None; self.plant.tags.len()];
+        let mut corrected = vec![None; self.series.len()];
         for (minute, contributions) in minutes {
-            tags.fill(None);
-            contributions.into_iter().for_each(|(position, contribution)| tags[position] = Some(contribution));
-            let facts = assemble(&self.plant.assets, &self.children, Span::Correction, &tags);
+            corrected.fill(None);
+            contributions.into_iter().for_each(|(place, contribution)| corrected[place] = Some(contribution));
+            let tags = Contributions { places: &self.places, minutes: &corrected };
+            let facts = assemble(&self.plant.assets, &self.children, Span::Correction, tags);
             for (asset, correction) in facts.into_iter().enumerate() {
                 self.correct_asset(minute, asset, correction, closed_until, &mut revisions, effects);
             }

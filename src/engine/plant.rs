@@ -30,6 +30,17 @@ pub struct Plant {
     pub config: Digest,
 }
 
+impl Plant {
+    /// Returns every tag that is an input of an asset, ascending, each once.
+    pub fn inputs(&self) -> Vec<TagIndex> {
+        let mut inputs: Vec<TagIndex> = self.assets.iter().flat_map(Asset::inputs).collect();
+        inputs.retain(|input| input.as_usize() < self.tags.len());
+        inputs.sort_unstable();
+        inputs.dedup();
+        inputs
+    }
+}
+
 /// One asset and its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asset {
@@ -61,6 +72,14 @@ pub struct Asset {
     pub boundary: Boundary,
     /// Which measures are summed from children by explicit choice.
     pub sum_children: SumChildren,
+}
+
+impl Asset {
+    fn inputs(&self) -> impl Iterator<Item = TagIndex> {
+        let Boundary { electricity, generation, export, reactive } = &self.boundary;
+        let meters = [electricity, generation, export, reactive].into_iter().flatten().copied();
+        [self.state, self.total, self.good, self.scrap, self.rework].into_iter().flatten().chain(meters)
+    }
 }
 
 /// The boundary meters of an asset: net electricity = electricity + generation − export.

@@ -30,7 +30,7 @@ pub enum SwapOutcome {
     Contradicted,
     /// The readings around that time have no break where another meter could have taken over: nothing was changed.
     NoBreak,
-    /// The running configuration has no counter of that name.
+    /// The running configuration has no counter of that name that an asset counts with.
     NoCounter,
 }
 
