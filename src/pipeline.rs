@@ -44,6 +44,9 @@ const IDLE: Duration = Duration::from_millis(20);
 /// Samples of one commit, at most; more wait for the next, so that a commit's memory and duration are bounded.
 const COMMIT_SAMPLES_MAX: usize = 50_000;
 
+/// Commits read at once while the engine is rebuilt: a minute of a large plant is more than fits into memory.
+const JOURNAL_COMMITS: usize = 16;
+
 /// How long a sample may be on its way from its instant to this loop, I/O time: the engine is advanced to this long
 /// ago, so that a read under way doesn't come late for a source whose lateness is 0.
 const TRANSIT: Duration = Duration::from_millis(500);
@@ -231,15 +234,23 @@ impl Pipeline {
         };
         self.streams = self.policies.iter().map(open).collect();
         let mut effects = Effects::default();
-        for entry in &resume.journal {
-            entry.swaps.iter().for_each(|swap| self.engine.tell(swap));
-            entry.batches.iter().for_each(|batch| self.engine.ingest(batch));
-            effects.merge(self.engine.advance(entry.now));
+        let (mut through, mut last) = (resume.after, None);
+        loop {
+            let journal = self.store.journal(through + 1, JOURNAL_COMMITS)?;
+            for entry in &journal {
+                entry.swaps.iter().for_each(|swap| self.engine.tell(swap));
+                entry.batches.iter().for_each(|batch| self.engine.ingest(batch));
+                effects.merge(self.engine.advance(entry.now));
+                (through, last) = (entry.seq, Some(entry.now));
+            }
+            if journal.is_empty() {
+                break;
+            }
         }
         // Under the configuration that wrote the journal nothing closes here: a closing commits a checkpoint. Under a
         // changed one it may, and then it is new; the checkpoint that goes with it stands after the whole journal.
-        if let Some(last) = resume.journal.last().filter(|_| effects.has_closed()) {
-            self.commit(&[], &[], last.now, effects)?;
+        if let Some(last) = last.filter(|_| effects.has_closed()) {
+            self.commit(&[], &[], last, effects)?;
         }
         Ok(())
     }

@@ -1,17 +1,20 @@
 //! Compaction: staged row-blocks become chunks of one tag each, and their commits become spans.
 //!
-//! Each step is one transaction: a crash leaves the journal in staging or in chunks, never in both or neither.
+//! Each step is one transaction: a crash leaves the journal in staging or in chunks, never in both or neither. What
+//! is too much for one step goes into chunks in several, and out of staging in the last: see `stretch`.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::block::staging_id;
-use super::chunk::{self, ChunkRow};
+use super::chunk::{self, ChunkRow, Encoder};
 use super::error::StoreError;
-use super::journal::{COMPACTED_SAMPLES, COMPACTED_THROUGH, meta, set_meta};
+use super::cursors::position_of;
+use super::journal::{COMPACTED_SAMPLES, COMPACTED_THROUGH, set_meta};
 use super::span::{self, Frame};
 use super::stored::{self, StoredCommit};
+use super::stretch::Stretch;
 use super::{Store, position};
 
 /// Samples in a full chunk: one hour at one sample a second. Measured: 1.4 bytes a sample at 3,600, 1.7 at 300,
@@ -21,11 +24,27 @@ pub(super) const CHUNK_SAMPLES: usize = 3_600;
 /// Commits in a full span. The newest one is shorter and grows with the next step.
 pub(super) const SPAN_COMMITS: usize = 3_600;
 
+/// Batches in a full span, about: bounds the memory of writing and reading one to some MB.
+const SPAN_BATCHES: usize = 1 << 16;
+
 /// Compaction is due when each tag has this many staged samples on average.
 const STAGED_SAMPLES_PER_TAG: u64 = 1_800;
 
+/// Where the tags are so many that one step can't take as much, it is due when each has this many: a chunk of fewer
+/// costs more time and room for each sample.
+const STAGED_SAMPLES_PER_TAG_MIN: u64 = 300;
+
+/// Compaction is due with so many staged samples in any case: some 150 MB, and 250,000 batches of a hundred.
+const STAGED_SAMPLES_MAX: u64 = 1 << 25;
+
+/// While a sink hasn't had them, this many samples stay staged: they are read there far faster than in chunks.
+const HELD_SAMPLES_MAX: u64 = 1 << 26;
+
 /// Staged samples that one step takes on: bounds its memory (some 12 MB) and how long commits wait for it.
 const STEP_SAMPLES: u64 = 131_072;
+
+/// The same where many steps follow each other.
+const STRETCH_STEP_SAMPLES: u64 = 1 << 16;
 
 /// Staged commits that one step takes on, with or without samples.
 const STEP_COMMITS: u64 = 16_384;
@@ -44,9 +63,16 @@ pub struct Compaction {
 impl Store {
     /// Says whether a step of [`Store::compact`] is worth its while.
     pub fn is_compaction_due(&self) -> bool {
-        let per_tag = STAGED_SAMPLES_PER_TAG.saturating_mul(self.tags.len().max(1) as u64);
-        self.samples_total - self.samples_compacted >= per_tag.min(STEP_SAMPLES)
+        let tags = self.tags.len().max(1) as u64;
+        let most = (STAGED_SAMPLES_PER_TAG_MIN * tags).clamp(STEP_SAMPLES, STAGED_SAMPLES_MAX);
+        self.stretch.is_some()
+            || self.samples_total - self.samples_compacted >= (STAGED_SAMPLES_PER_TAG * tags).min(most)
             || self.last_seq - self.compacted_through >= STEP_COMMITS
+    }
+
+    /// Names the cursors of sinks that read samples: what they haven't had stays staged, within a limit.
+    pub fn hold_samples_for(&mut self, sinks: Vec<String>) {
+        self.holding_sinks = sinks;
     }
 
     /// Moves the oldest staged commits into chunks and spans, in a transaction of its own and of bounded size. Call
@@ -55,37 +81,84 @@ impl Store {
     /// # Errors
     /// Nothing has moved; the caller commits on and tries again later.
     pub fn compact(&mut self) -> Result<Compaction, StoreError> {
+        let samples_left = self.samples_total - self.samples_compacted;
+        match self.stretch.take_if(|stretch| stretch.is_done()) {
+            Some(stretch) => return self.close(stretch.last, stretch.samples_after, &[]),
+            None if self.stretch.is_some() => self.fill_chunks()?,
+            None => {
+                let first = self.compacted_through + 1;
+                let Some((last, samples_after)) = self.due_end()? else { return Ok(Compaction::default()) };
+                if samples_after - self.samples_compacted <= STEP_SAMPLES {
+                    let commits = stored::staged(&self.connection, first, last, usize::MAX)?;
+                    return self.close(last, samples_after, &commits);
+                }
+                let stretch = Stretch::open(&self.connection, (first, last), samples_after, STRETCH_STEP_SAMPLES)?;
+                self.stretch = Some(stretch);
+            }
+        }
+        Ok(Compaction { samples_left, ..Compaction::default() })
+    }
+
+    /// Returns the last commit of what is to be compacted next, and the number of samples up to it.
+    fn due_end(&self) -> Result<Option<(u64, u64)>, StoreError> {
+        let mut through = self.last_seq;
+        if self.samples_total - self.samples_compacted < HELD_SAMPLES_MAX {
+            for sink in &self.holding_sinks {
+                through = through.min(position_of(&self.connection, sink)?);
+            }
+        }
+        let tags = self.tags.len().max(1) as u64;
+        let samples = (STAGED_SAMPLES_PER_TAG_MIN * tags).clamp(STEP_SAMPLES, STAGED_SAMPLES_MAX);
+        step_end(&self.connection, self.compacted_through + 1, self.samples_compacted + samples, through)
+    }
+
+    /// Writes the chunks of the next tags of a stretch.
+    fn fill_chunks(&mut self) -> Result<(), StoreError> {
+        let Some(stretch) = &mut self.stretch else { return Ok(()) };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let samples_before = meta(&transaction, COMPACTED_SAMPLES)?;
-        let first = meta(&transaction, COMPACTED_THROUGH)? + 1;
-        let Some((last, samples_after)) = step_end(&transaction, first, samples_before)? else {
-            return Ok(Compaction::default());
-        };
-        let commits = stored::staged(&transaction, first, last, usize::MAX)?;
-        write_chunks(&transaction, &commits)?;
-        write_spans(&transaction, &commits)?;
+        let mut encoder = Encoder::default();
+        for (tag, rows) in stretch.next(&transaction)?.unwrap_or_default() {
+            for rows in rows.chunks(CHUNK_SAMPLES) {
+                insert_chunk(&transaction, &mut encoder, tag, rows)?;
+            }
+        }
+        transaction.commit()?;
+        stretch.advance();
+        Ok(())
+    }
+
+    /// Moves the commits up to `last` out of staging; `commits` are those whose chunks are still to be written.
+    fn close(&mut self, last: u64, samples_after: u64, commits: &[StoredCommit]) -> Result<Compaction, StoreError> {
+        let first = self.compacted_through + 1;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write_chunks(&transaction, commits)?;
+        write_spans(&transaction, first, last)?;
         transaction.execute("DELETE FROM commits WHERE seq <= ?1", [position(last)])?;
         transaction.execute("DELETE FROM staging WHERE id < ?1", [staging_id(last + 1)])?;
         set_meta(&transaction, COMPACTED_THROUGH, last)?;
         set_meta(&transaction, COMPACTED_SAMPLES, samples_after)?;
         transaction.commit()?;
-        self.samples_compacted = samples_after;
-        self.compacted_through = last;
-        Ok(Compaction {
-            commits: last + 1 - first,
-            samples: samples_after - samples_before,
-            samples_left: self.samples_total - samples_after,
-        })
+        let samples = samples_after - self.samples_compacted;
+        (self.samples_compacted, self.compacted_through) = (samples_after, last);
+        Ok(Compaction { commits: last + 1 - first, samples, samples_left: self.samples_total - samples_after })
     }
 }
 
-/// Returns the last commit of a step and the number of samples up to it; `None` with nothing staged.
-fn step_end(connection: &Connection, first: u64, samples_before: u64) -> Result<Option<(u64, u64)>, StoreError> {
+/// Returns the last commit within `first..=through` up to which there are at most `samples_through` samples, the first
+/// in any case, and the number of samples up to it; `None` with nothing staged.
+fn step_end(
+    connection: &Connection,
+    first: u64,
+    samples_through: u64,
+    through: u64,
+) -> Result<Option<(u64, u64)>, StoreError> {
     let end: Option<(i64, i64)> = connection
         .query_row(
-            "SELECT seq, samples_total FROM commits WHERE seq = ?1 OR (seq < ?2 AND samples_total <= ?3)
+            "SELECT seq, samples_total FROM commits
+             WHERE (seq = ?1 OR (seq < ?2 AND samples_total <= ?3)) AND seq <= ?4
+             AND config = (SELECT config FROM commits WHERE seq = ?1)
              ORDER BY seq DESC LIMIT 1",
-            [position(first), position(first + STEP_COMMITS), position(samples_before + STEP_SAMPLES)],
+            [position(first), position(first + STEP_COMMITS), position(samples_through), position(through)],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
@@ -95,22 +168,27 @@ fn step_end(connection: &Connection, first: u64, samples_before: u64) -> Result<
 fn write_chunks(connection: &Connection, commits: &[StoredCommit]) -> Result<(), StoreError> {
     let mut by_tag: BTreeMap<u32, Vec<ChunkRow>> = BTreeMap::new();
     for commit in commits {
-        let samples = commit.batches.iter().flat_map(|batch| &batch.samples);
-        for (place, sample) in (0..).zip(samples) {
-            by_tag.entry(sample.tag).or_default().push(ChunkRow {
-                measured_at: sample.measured_at,
-                value: sample.value,
-                quality: sample.quality,
-                seq: commit.seq,
-                position: place,
-            });
+        let mut before = 0;
+        for batch in &commit.batches {
+            for (place, sample) in (0..).zip(&batch.samples) {
+                by_tag.entry(sample.tag).or_default().push(ChunkRow {
+                    measured_at: sample.measured_at,
+                    value: sample.value,
+                    quality: sample.quality,
+                    seq: commit.seq,
+                    before,
+                    place,
+                });
+            }
+            before += u32::try_from(batch.samples.len()).expect("a commit is bounded");
         }
     }
+    let mut encoder = Encoder::default();
     for (tag, added) in by_tag {
         let mut rows = take_short_chunk(connection, tag)?;
         rows.extend(added);
         for rows in rows.chunks(CHUNK_SAMPLES) {
-            insert_chunk(connection, tag, rows)?;
+            insert_chunk(connection, &mut encoder, tag, rows)?;
         }
     }
     Ok(())
@@ -133,7 +211,12 @@ fn take_short_chunk(connection: &Connection, tag: u32) -> Result<Vec<ChunkRow>, 
     chunk::decode(&columns)
 }
 
-fn insert_chunk(connection: &Connection, tag: u32, rows: &[ChunkRow]) -> Result<(), StoreError> {
+fn insert_chunk(
+    connection: &Connection,
+    encoder: &mut Encoder,
+    tag: u32,
+    rows: &[ChunkRow],
+) -> Result<(), StoreError> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         return Ok(());
     };
@@ -147,31 +230,39 @@ fn insert_chunk(connection: &Connection, tag: u32, rows: &[ChunkRow]) -> Result<
             rows.iter().map(|row| row.measured_at.0).min(),
             rows.iter().map(|row| row.measured_at.0).max(),
             position(rows.len() as u64),
-            chunk::encode(rows),
+            encoder.encode(rows),
         ],
     )?;
     Ok(())
 }
 
-fn write_spans(connection: &Connection, commits: &[StoredCommit]) -> Result<(), StoreError> {
-    let Some(mut first_seq) = commits.first().map(|commit| commit.seq) else {
-        return Ok(());
-    };
-    let mut frames = Vec::new();
-    if let Some((start, short)) = take_short_span(connection)? {
-        first_seq = start;
-        frames = short;
-    }
-    frames.extend(commits.iter().map(Frame::of));
-    for frames in frames.chunks(SPAN_COMMITS) {
-        let next_seq = first_seq + frames.len() as u64;
-        connection.execute(
-            "INSERT INTO spans (first_seq, last_seq, frame) VALUES (?1, ?2, ?3)",
-            params![position(first_seq), position(next_seq - 1), span::encode(frames)],
-        )?;
-        first_seq = next_seq;
+/// Writes the frames of staged commits.
+fn write_spans(connection: &Connection, first: u64, last: u64) -> Result<(), StoreError> {
+    let (mut first_seq, mut frames) = take_short_span(connection)?.unwrap_or((first, Vec::new()));
+    let mut batches: usize = frames.iter().map(|frame| frame.batches.len()).sum();
+    stored::staged_frames(connection, first, last, |frame| {
+        if frames.len() == SPAN_COMMITS || batches >= SPAN_BATCHES {
+            first_seq = insert_span(connection, first_seq, &frames)?;
+            (batches, frames) = (0, Vec::new());
+        }
+        batches += frame.batches.len();
+        frames.push(frame);
+        Ok(())
+    })?;
+    if !frames.is_empty() {
+        insert_span(connection, first_seq, &frames)?;
     }
     Ok(())
+}
+
+/// Returns the number of the commit after the span.
+fn insert_span(connection: &Connection, first_seq: u64, frames: &[Frame]) -> Result<u64, StoreError> {
+    let next_seq = first_seq + frames.len() as u64;
+    connection.execute(
+        "INSERT INTO spans (first_seq, last_seq, frame) VALUES (?1, ?2, ?3)",
+        params![position(first_seq), position(next_seq - 1), span::encode(frames)],
+    )?;
+    Ok(next_seq)
 }
 
 /// Removes the newest span and returns its first commit and its frames, where it isn't full.
@@ -187,6 +278,10 @@ fn take_short_span(connection: &Connection) -> Result<Option<(u64, Vec<Frame>)>,
     let Some((first_seq, frame)) = short else {
         return Ok(None);
     };
+    let frames = span::decode(&frame)?;
+    if frames.iter().map(|frame| frame.batches.len()).sum::<usize>() >= SPAN_BATCHES {
+        return Ok(None);
+    }
     connection.execute("DELETE FROM spans WHERE first_seq = ?1", [first_seq])?;
-    Ok(Some((first_seq.unsigned_abs(), span::decode(&frame)?)))
+    Ok(Some((first_seq.unsigned_abs(), frames)))
 }

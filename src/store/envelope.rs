@@ -9,11 +9,17 @@ use super::error::StoreError;
 /// Encodes `body` under `codec`.
 pub(super) fn seal(codec: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(body.len() + 5);
-    bytes.push(codec);
-    bytes.extend_from_slice(body);
-    let sum = crc32(&bytes);
-    bytes.extend_from_slice(&sum.to_le_bytes());
+    seal_with(codec, &mut bytes, |bytes| bytes.extend_from_slice(body));
     bytes
+}
+
+/// As [`seal`], with a body that `write` appends, into a buffer that is used again.
+pub(super) fn seal_with(codec: u8, bytes: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    bytes.clear();
+    bytes.push(codec);
+    write(bytes);
+    let sum = crc32(bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
 }
 
 /// Returns the body, where the checksum and the codec are right. `what` names the blob in the error.

@@ -44,8 +44,8 @@ pub struct JournalEntry {
 pub struct Resume {
     /// The engine's newest checkpoint; `None` before the first.
     pub checkpoint: Option<Vec<u8>>,
-    /// Every commit after the checkpoint, ascending.
-    pub journal: Vec<JournalEntry>,
+    /// The commit after which the checkpoint stands; 0 before the first.
+    pub after: u64,
     /// The newest page of each stream.
     pub heads: BTreeMap<StreamName, Head>,
 }

@@ -24,11 +24,14 @@ mod error;
 mod facts;
 mod journal;
 mod latest;
+mod packed;
 mod pages;
 mod reader;
 mod records;
+mod samples;
 mod span;
 mod stored;
+mod stretch;
 mod swaps;
 mod tags;
 #[cfg(test)]
@@ -47,6 +50,7 @@ pub use error::{Decision, StoreError};
 pub use journal::{JournalEntry, Resume};
 pub use latest::LatestSample;
 pub use reader::{Counts, Reader};
+pub use samples::{CommittedSample, SampleRun};
 pub use swaps::{SwapRow, Swaps};
 
 use crate::model::fact::Facts;
@@ -56,6 +60,7 @@ use crate::model::tag::TagSpec;
 use crate::model::time::{Grain, Timestamp, Window};
 use connection::Place;
 use tags::TagIds;
+use stretch::Stretch;
 
 /// The one connection that commits. Not shared: whoever holds it is the pipeline.
 #[derive(Debug)]
@@ -71,6 +76,10 @@ pub struct Store {
     compacted_through: u64,
     /// Of all compacted commits.
     samples_compacted: u64,
+    /// Commits that are on their way into chunks.
+    stretch: Option<Stretch>,
+    /// Cursors of sinks that read samples.
+    holding_sinks: Vec<String>,
     _lock: Option<File>,
 }
 
@@ -109,7 +118,19 @@ impl Store {
         let samples_compacted = journal::meta(&connection, journal::COMPACTED_SAMPLES)?;
         let (last_seq, samples_total) = journal::newest(&connection)?;
         let compacted_through = journal::meta(&connection, journal::COMPACTED_THROUGH)?;
-        Ok(Self { place, connection, tags, last_seq, samples_total, compacted_through, samples_compacted, _lock: lock })
+        stretch::discard(&connection, compacted_through)?;
+        Ok(Self {
+            place,
+            connection,
+            tags,
+            last_seq,
+            samples_total,
+            compacted_through,
+            samples_compacted,
+            stretch: None,
+            holding_sinks: Vec::new(),
+            _lock: lock,
+        })
     }
 
     /// Returns the sequence number of the newest commit, 0 before the first.
@@ -117,14 +138,14 @@ impl Store {
         self.last_seq
     }
 
-    /// Returns what a restart needs: the newest checkpoint, every commit after it, and the end of each stream.
+    /// Returns what a restart needs beside the [journal](Store::journal) after it: the newest checkpoint, and the end
+    /// of each stream.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where stored bytes aren't what was written; the caller stops.
     pub fn resume(&self) -> Result<Resume, StoreError> {
         let (checkpoint, after) = journal::checkpoint(&self.connection)?.unzip();
-        let journal = self.journal(after.unwrap_or(0) + 1, usize::MAX)?;
-        Ok(Resume { checkpoint, journal, heads: pages::heads(&self.connection)? })
+        Ok(Resume { checkpoint, after: after.unwrap_or(0), heads: pages::heads(&self.connection)? })
     }
 
     /// Returns at most `limit` commits from `from_seq` on, ascending, each batch exactly as it was committed.

@@ -10,6 +10,7 @@ use super::connection::Place;
 use super::cursors::{self, Undeliverable};
 use super::error::StoreError;
 use super::latest::{Latest, LatestSample};
+use super::samples::{self, CommittedSample, SampleRun};
 use super::{facts, journal, pages, records};
 use crate::ledger::page::{Head, SignedPage};
 use crate::model::fact::Facts;
@@ -187,6 +188,29 @@ impl Reader {
             latest.catch_up(connection)?;
             latest.named(connection)
         })
+    }
+
+    /// Calls `take` with the samples of whole commits after `commit_seq`, in the order of their arrival, until they
+    /// are more than `limit`; one commit in any case. Cheap per sample: nothing is kept in between.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where stored bytes aren't what was written; samples before the fault have been taken.
+    pub fn samples_after(
+        &self,
+        commit_seq: u64,
+        limit: u64,
+        take: impl FnMut(CommittedSample),
+    ) -> Result<SampleRun, StoreError> {
+        self.with(|connection| samples::after(connection, commit_seq, limit, take))
+    }
+
+    /// Calls `take` with lasting number and name of each tag beyond number `after`, ascending: of every tag that ever
+    /// was, in every meaning it had.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn tag_names_after(&self, after: u32, take: impl FnMut(u32, &str)) -> Result<(), StoreError> {
+        self.with(|connection| samples::tag_names_after(connection, after, take))
     }
 
     /// Returns a sink's position, 0 before the first.

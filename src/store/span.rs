@@ -28,17 +28,6 @@ pub(super) struct BatchFrame {
 }
 
 impl Frame {
-    /// Returns the frame of a commit.
-    pub(super) fn of(commit: &StoredCommit) -> Self {
-        let batches = commit.batches.iter().map(|batch| BatchFrame {
-            source: batch.source,
-            delivery: batch.delivery,
-            received_at: batch.received_at.0,
-            samples: u32::try_from(batch.samples.len()).unwrap_or(u32::MAX),
-        });
-        Self { now: commit.now.0, config: commit.config, batches: batches.collect() }
-    }
-
     /// Returns the commit whose samples are yet to be filled in.
     pub(super) fn into_commit(self, seq: u64) -> StoredCommit {
         let batches = self.batches.into_iter().map(|batch| StoredBatch {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::block::{self, staging_id};
 use super::error::StoreError;
+use super::span::{BatchFrame, Frame};
 use super::{chunk, position, span};
 use crate::model::number::Number;
 use crate::model::sample::Quality;
@@ -70,6 +71,34 @@ pub(super) fn staged(
     Ok(commits)
 }
 
+/// Calls `take` with the frames of the staged commits of `first..=last`, ascending.
+pub(super) fn staged_frames(
+    connection: &Connection,
+    first: u64,
+    last: u64,
+    mut take: impl FnMut(Frame) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement =
+        connection.prepare("SELECT seq, now, config FROM commits WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq")?;
+    let mut commits = statement.query([position(first), position(last)])?;
+    let mut statement = connection
+        .prepare("SELECT source, delivery, received_at, samples FROM staging WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
+    while let Some(commit) = commits.next()? {
+        let seq = commit.get::<_, i64>(0)?.unsigned_abs();
+        let batches = statement.query_map([staging_id(seq), staging_id(seq + 1)], |row| {
+            Ok(BatchFrame {
+                source: row.get(0)?,
+                delivery: row.get::<_, i64>(1)?.cast_unsigned(),
+                received_at: row.get(2)?,
+                samples: row.get(3)?,
+            })
+        })?;
+        let batches = batches.collect::<Result<_, _>>()?;
+        take(Frame { now: commit.get(1)?, config: commit.get(2)?, batches })?;
+    }
+    Ok(())
+}
+
 fn staged_batch(row: &Row<'_>) -> Result<(u64, StoredBatch), StoreError> {
     let seq = row.get::<_, i64>(0)?.unsigned_abs() >> 16;
     let received_at = Timestamp(row.get(3)?);
@@ -121,7 +150,7 @@ fn compacted_samples(
         for row in chunk::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)? {
             if (first..=last).contains(&row.seq) {
                 let sample = StoredSample { tag, measured_at: row.measured_at, value: row.value, quality: row.quality };
-                samples.entry(row.seq).or_default().push((row.position, sample));
+                samples.entry(row.seq).or_default().push((row.position(), sample));
             }
         }
     }

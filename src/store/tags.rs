@@ -48,6 +48,11 @@ impl TagIds {
             .ok_or_else(|| StoreError::Contradiction(format!("no tag has position {}", sample.tag.0)))
     }
 
+    /// Returns the stored ids by the tag's position.
+    pub(super) fn ids(&self) -> &[u32] {
+        &self.by_index
+    }
+
     /// Returns the open configuration's position of a stored tag, and the source that delivers it.
     pub(super) fn index(&self, id: u32) -> Option<(TagIndex, SourceIndex)> {
         self.by_id.get(&id).copied()
