@@ -106,6 +106,7 @@ fn forward(store: &Store, url: &str, last: u64) {
     let (wake, token) = (watch::Sender::new(0), CancellationToken::new());
     let sink = influxdb::run(
         toml::from_str(&text).unwrap(),
+        SiteId::new("tt-main").unwrap(),
         store.reader(),
         cursors,
         wake.subscribe(),

@@ -1,6 +1,7 @@
 //! The sink against a server that reads every line strictly, and answers badly on command.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,11 +16,16 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{BATCH_RECORDS_MAX, Influx, destination};
+use super::samples::RawValues;
+use super::{BATCH_RECORDS_MAX, Destination, Influx, destination};
 use crate::ledger::fixture;
-use crate::model::id::{AssetId, Digest};
+use crate::model::id::{AssetId, Digest, SiteId, TagName};
+use crate::model::number::Number;
 use crate::model::record::{Flag, KpiId, KpiValue, Reason, WindowRecord};
+use crate::model::sample::{Quality, Sample, SampleBatch};
+use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
 use crate::model::time::Timestamp;
+use crate::model::unit::Unit;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
@@ -63,7 +69,7 @@ enum Mood {
 #[derive(Default)]
 struct Server {
     moods: VecDeque<Mood>,
-    /// Refuses every batch that has a point of this asset.
+    /// Refuses every batch that has a point with this text in it.
     poison: Option<&'static str>,
     requests: u64,
     /// Each point once, by series and time.
@@ -94,8 +100,14 @@ async fn write(
     State(fake): State<Fake>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
-    body: String,
+    body: axum::body::Bytes,
 ) -> Response {
+    let mut text = String::new();
+    match headers.get("content-encoding").map(|value| value.to_str().unwrap()) {
+        Some("gzip") => _ = flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap(),
+        _ => text.push_str(std::str::from_utf8(&body).unwrap()),
+    }
+    let body = text;
     let answer = fake.with(|server| {
         server.requests += 1;
         let target = ["org", "bucket", "precision"].map(|key| query.get(key).map(String::as_str));
@@ -113,7 +125,7 @@ async fn write(
             }
             None if headers.get("authorization").is_none_or(|value| value != "Token s3cret") => plain(401),
             None if body.lines().any(|line| point(line).is_none()) => plain(400),
-            None if server.poison.is_some_and(|poison| body.contains(&format!("asset={poison},"))) => plain(422),
+            None if server.poison.is_some_and(|poison| body.contains(poison)) => plain(422),
             None => {
                 keep(server, &body);
                 plain(204)
@@ -139,7 +151,7 @@ fn point(line: &str) -> Option<(String, String)> {
     let (fields, time) = rest.rsplit_once(' ')?;
     time.parse::<i64>().ok()?;
     let tags: Vec<&str> = series.split(',').collect();
-    let well = tags[0] == "kpi" && tags[1..].iter().all(|tag| tag.split_once('=').is_some_and(|(_, v)| !v.is_empty()));
+    let well = matches!(tags[0], "kpi" | "sample") && tags[1..].iter().all(|tag| tag.split_once('=').is_some_and(|(_, v)| !v.is_empty()));
     let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
     let is_value = |text: &str| {
         number(text)
@@ -148,6 +160,21 @@ fn point(line: &str) -> Option<(String, String)> {
     };
     let fields_are_well = fields.split(',').all(|field| field.split_once('=').is_some_and(|(_, v)| is_value(v)));
     (well && fields_are_well).then(|| (format!("{series} {time}"), fields.to_owned()))
+}
+
+fn tags() -> Vec<TagSpec> {
+    ["floor.press-1.total", "meter.energy", "meter.power", "meter.voltage"]
+        .map(|name| TagSpec {
+            name: TagName::new(name).unwrap(),
+            source: SourceIndex(0),
+            kind: TagKind::Gauge,
+            unit: Unit::One,
+            decoding: String::new(),
+            hold_ms: 2_500,
+            lateness_ms: 0,
+            states: BTreeMap::new(),
+        })
+        .to_vec()
 }
 
 struct Site {
@@ -161,7 +188,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path(), &[], Digest::ZERO, "").unwrap();
+        let store = Store::open(directory.path(), &tags(), Digest::ZERO, "").unwrap();
         std::fs::write(directory.path().join("token"), "s3cret\n").unwrap();
         Self {
             _directory: directory,
@@ -177,30 +204,56 @@ impl Site {
         self.wake.send_replace(seq);
     }
 
-    fn sink(&self, url: &str) -> Influx {
+    /// Commits one value of each tag, measured at `at`.
+    fn commit_samples(&mut self, at: i64) {
+        let sample = |tag: u32| Sample {
+            tag: TagIndex(tag),
+            measured_at: Timestamp(at),
+            value: Some(Number::Integer(i128::from(tag))),
+            quality: Quality::Good,
+        };
+        let samples = (0..4).map(sample).collect();
+        let batches = [SampleBatch { source: SourceIndex(0), delivery: 1, received_at: Timestamp(at), samples }];
+        let seq = self.store.commit(&Commit { now: Timestamp(at), batches: &batches, ..Commit::default() }).unwrap();
+        self.wake.send_replace(seq);
+    }
+
+    fn parts(&self, name: &str, url: &str, more: &str) -> (Forwarder, Destination) {
         let file = self._directory.path().join("token");
         let text = format!(
             "name = \"influx\"\nurl = \"{url}\"\norg = \"plant\"\nbucket = \"kpis of the site\"\ntimeout = \"5s\"\n\
-             token = {{ file = \"{}\" }}",
+             token = {{ file = \"{}\" }}\n{more}",
             file.display()
         );
         let cursors = Arc::new(Mutex::new(self.store.cursors().unwrap()));
         let mut forwarder = Forwarder::new(
-            "influx",
+            name,
             (self.store.reader(), cursors),
             self.wake.subscribe(),
             (Clock::manual(Timestamp(5)), self.health.clone()),
             self.token.clone(),
         );
         forwarder.backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(4));
-        let destination = destination(&toml::from_str(&text).unwrap()).unwrap();
+        (forwarder, destination(&toml::from_str(&text).unwrap()).unwrap())
+    }
+
+    fn sink(&self, url: &str) -> Influx {
+        let (forwarder, destination) = self.parts("influx", url, "");
         Influx { forwarder, destination, batch: BATCH_RECORDS_MAX }
+    }
+
+    fn raw_values(&self, url: &str) -> RawValues {
+        let (forwarder, destination) = self.parts("influx.samples", url, "gzip = true");
+        RawValues::new(forwarder, destination, SiteId::new("tt-main").unwrap())
     }
 
     /// Position on the health board, which is written with the rest of an acceptance after the cursor is booked.
     fn delivered(&self) -> u64 {
-        let board = self.health.snapshot();
-        board.get("sink.influx").and_then(|c| c.counts.get("delivered_through").copied()).unwrap_or(0)
+        ["sink.influx", "sink.influx.samples"].map(|sink| self.counted(sink, "delivered_through")).into_iter().sum()
+    }
+
+    fn counted(&self, component: &str, what: &str) -> u64 {
+        self.health.snapshot().get(component).and_then(|c| c.counts.get(what).copied()).unwrap_or(0)
     }
 
     fn cursor(&self) -> u64 {
@@ -229,6 +282,17 @@ impl Site {
 async fn beside(fake: &Fake, site: &mut Site, body: impl AsyncFnOnce(&mut Site)) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let sink = site.sink(&format!("http://{}", listener.local_addr().unwrap()));
+    tokio::select! {
+        () = fake.serve(listener) => unreachable!(),
+        () = sink.forward() => panic!("the sink ended"),
+        () = body(site) => {}
+    }
+}
+
+/// As [`beside`], with the sink of raw values.
+async fn beside_raw_values(fake: &Fake, site: &mut Site, body: impl AsyncFnOnce(&mut Site)) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let sink = site.raw_values(&format!("http://{}", listener.local_addr().unwrap()));
     tokio::select! {
         () = fake.serve(listener) => unreachable!(),
         () = sink.forward() => panic!("the sink ended"),
@@ -280,7 +344,7 @@ async fn a_server_that_asks_for_time_gets_it() {
 #[tokio::test]
 async fn a_refused_record_stands_alone_in_the_end_and_is_kept_with_its_reason() {
     let (fake, mut site) = (Fake::default(), Site::new());
-    fake.with(|server| server.poison = Some("press-07"));
+    fake.with(|server| server.poison = Some("asset=press-07,"));
     let records: Vec<_> = (0..20).map(|number| of_asset(&format!("press-{number:02}"))).collect();
     site.commit(&records);
     beside(&fake, &mut site, async |site| {
@@ -311,6 +375,63 @@ async fn a_revision_replaces_its_point() {
 async fn the_sink_ends_when_the_role_stops() {
     let site = Site::new();
     let sink = site.sink("http://127.0.0.1:9");
+    site.token.cancel();
+    timeout(Duration::from_secs(5), sink.forward()).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_raw_value_arrives_once_with_the_values_of_its_device_and_instant() {
+    let (fake, mut site) = (Fake::default(), Site::new());
+    site.commit_samples(1_000);
+    site.commit(&[record(1)]);
+    beside_raw_values(&fake, &mut site, async |site| {
+        site.until_cursor(2).await;
+        site.commit_samples(2_000);
+        site.until_cursor(3).await;
+    })
+    .await;
+    let points = fake.with(|server| server.points.clone());
+    let due = [1_000, 2_000].map(|at| {
+        let meter = format!("sample,site=tt-main,source=meter {at}");
+        let press = format!("sample,device=press-1,site=tt-main,source=floor {at}");
+        [(press, "total=0".to_owned()), (meter, "energy=1,power=2,voltage=3".to_owned())]
+    });
+    assert_eq!(points, due.into_iter().flatten().collect::<BTreeMap<_, _>>());
+    assert_eq!(fake.with(|server| server.requests), 2, "one for all that is there");
+    assert_eq!(site.counted("sink.influx.samples", "delivered_values"), 8);
+}
+
+#[tokio::test]
+async fn raw_values_outlast_bad_answers_and_a_restart_goes_on_after_what_was_accepted() {
+    let (fake, mut site) = (Fake::default(), Site::new());
+    fake.with(|server| server.moods.extend([Mood::Status(503, None), Mood::ClosesHalfway, Mood::Status(429, Some(1))]));
+    site.commit_samples(1_000);
+    beside_raw_values(&fake, &mut site, async |site| site.until_cursor(1).await).await;
+    assert_eq!(fake.with(|server| (server.points.len(), server.requests)), (2, 4));
+    site.commit_samples(2_000);
+    beside_raw_values(&fake, &mut site, async |site| site.until_cursor(2).await).await;
+    assert_eq!(fake.with(|server| (server.points.len(), server.requests)), (4, 5));
+    assert_eq!(site.health.snapshot()["sink.influx.samples"].status, Status::Ok);
+}
+
+#[tokio::test]
+async fn a_refused_value_stands_alone_in_the_end_and_the_others_of_its_line_arrive() {
+    let (fake, mut site) = (Fake::default(), Site::new());
+    fake.with(|server| server.poison = Some("power=2"));
+    site.commit_samples(1_000);
+    beside_raw_values(&fake, &mut site, async |site| site.until_cursor(1).await).await;
+    let lines = fake.with(|server| server.points.clone());
+    assert_eq!(lines.len(), 2);
+    let refused = site.store.reader().undeliverable("influx.samples", 10).unwrap();
+    let told: Vec<_> = refused.iter().map(|refused| (refused.position, refused.what.as_str())).collect();
+    assert_eq!(told, [(1, "sample,site=tt-main,source=meter power=2 1000")]);
+    assert_eq!(site.counted("sink.influx.samples", "delivered_values"), 3);
+}
+
+#[tokio::test]
+async fn the_sink_of_raw_values_ends_when_the_role_stops() {
+    let site = Site::new();
+    let sink = site.raw_values("http://127.0.0.1:9");
     site.token.cancel();
     timeout(Duration::from_secs(5), sink.forward()).await.unwrap();
 }
