@@ -9,11 +9,16 @@ pub mod behaviour;
 pub mod config;
 pub mod decode;
 pub mod device;
+pub mod diagnosis;
+pub mod fingerprint;
 pub mod link;
 mod outcome;
 pub mod plan;
+pub mod plausible;
 mod points;
 pub mod poll;
+pub mod sunspec;
+pub mod taglist;
 pub mod transport;
 
 pub use device::{Endpoint, endpoints};

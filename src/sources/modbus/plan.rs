@@ -15,7 +15,7 @@ pub const WORDS_MAX: u16 = 125;
 pub const BITS_MAX: u16 = 2000;
 
 /// A read of one table: function code 1, 2, 3 or 4. There is no way to express a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
     table: Table,
     address: u16,

@@ -126,6 +126,27 @@ impl Transport {
         matches!(self, Self::Tcp { .. } | Self::Tls { .. })
     }
 
+    /// Returns the URL that [`Transport::parse`] reads back.
+    pub fn url(&self) -> String {
+        let place = |scheme: &str, host: &str, port: u16| {
+            if host.contains(':') { format!("{scheme}://[{host}]:{port}") } else { format!("{scheme}://{host}:{port}") }
+        };
+        match self {
+            Self::Tcp { host, port } => place("tcp", host, *port),
+            Self::Tls { host, port } => place("tls", host, *port),
+            Self::RtuOverTcp { host, port } => place("rtu+tcp", host, *port),
+            Self::Serial { path, line } => {
+                let parity = match line.parity {
+                    Parity::None => "none",
+                    Parity::Even => "even",
+                    Parity::Odd => "odd",
+                };
+                let rs485 = if line.rs485 { "&rs485=on" } else { "" };
+                format!("rtu://{}?baud={}&parity={parity}&stop={}{rs485}", path.display(), line.baud, line.stop_bits)
+            }
+        }
+    }
+
     /// Says whether it is a serial port of this machine, which others may talk on too.
     pub const fn is_serial(&self) -> bool {
         matches!(self, Self::Serial { .. })
@@ -240,6 +261,18 @@ impl fmt::Display for Transport {
 #[cfg(test)]
 mod tests {
     use super::{Line, Parity, Transport};
+
+    #[test]
+    fn a_url_that_is_written_is_read_back() {
+        for url in [
+            "tcp://meter:502",
+            "tls://[fe80::1]:802",
+            "rtu+tcp://10.0.0.5:4001",
+            "rtu:///dev/serial/by-id/usb-x?baud=19200&parity=even&stop=2&rs485=on",
+        ] {
+            assert_eq!(Transport::parse(url).unwrap().url(), url);
+        }
+    }
 
     fn shown(url: &str) -> String {
         Transport::parse(url).unwrap().to_string()
