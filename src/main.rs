@@ -27,6 +27,12 @@ enum Role {
     Meter(roles::meter::Args),
     /// Read a register live.
     Read(roles::read::Args),
+    /// Find units and known devices on a network or a bus.
+    Scan(roles::scan::Args),
+    /// Commission a device: read it, compare with its display, write its section.
+    Survey(roles::survey::Args),
+    /// Turn a tag list (CSV, or Kepware's export) into a source.
+    Import(roles::import::Args),
     /// Run recorded samples through the engine; print records as JSON lines.
     Replay(roles::replay::Args),
     /// Check signatures, chain and gaps of pages offline.
@@ -44,6 +50,9 @@ fn main() -> ExitCode {
         Role::Check(args) => roles::check::run(&args),
         Role::Meter(args) => roles::meter::run(&args),
         Role::Read(args) => roles::read::run(&args),
+        Role::Scan(args) => roles::scan::run(&args),
+        Role::Survey(args) => roles::survey::run(&args),
+        Role::Import(args) => roles::import::run(&args),
         Role::Replay(args) => roles::replay::run(&args),
         Role::Verify(args) => roles::verify::run(&args),
     };

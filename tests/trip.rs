@@ -13,6 +13,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+#[path = "trip/commissioning.rs"]
+mod commissioning;
+
 /// Each month's energy by the intervals that end in it or at its last midnight. **Unit**: 10⁻⁶ kWh.
 ///
 /// Worked out from `tests/data/steel/kwh.csv` in decimal arithmetic, outside of this program.

@@ -6,12 +6,18 @@
 pub mod check;
 pub mod demo;
 pub mod hub;
+pub mod import;
 pub mod key;
 mod load;
 pub mod meter;
+mod reach;
 pub mod read;
 pub mod replay;
 pub mod run;
+pub mod scan;
+mod section;
+mod single;
+pub mod survey;
 pub mod verify;
 
 use std::future::Future;
