@@ -48,6 +48,8 @@ pub struct ComponentBody {
     /// What it counted since the start, by name.
     #[schema(value_type = BTreeMap<String, schema::Integer>)]
     pub counts: BTreeMap<&'static str, JsonInteger>,
+    /// What an operator may want to see beside, like the newest messages that could not be read.
+    pub notes: Vec<String>,
 }
 
 /// An integer, written as a decimal string beyond 2⁵³−1.
@@ -75,6 +77,7 @@ impl From<Component> for ComponentBody {
             detail: component.detail,
             since: component.since,
             counts: component.counts.into_iter().map(|(name, count)| (name, JsonInteger(count))).collect(),
+            notes: component.notes,
         }
     }
 }

@@ -32,6 +32,9 @@ pub struct Component {
     pub since: Timestamp,
     /// What it counted since the start, by name.
     pub counts: BTreeMap<&'static str, u64>,
+    /// What an operator may want to see of it beside, like messages that could not be read; the newest first, bounded
+    /// by whoever writes it.
+    pub notes: Vec<String>,
 }
 
 /// The board. Clones share it. Component names are `source.<name>`, `sink.<name>`, `store`, `engine`, `pipeline`.
@@ -75,6 +78,11 @@ impl Reporter {
             entry.counts.insert(what, *value);
         }
     }
+
+    /// Replaces what an operator may want to see beside.
+    pub fn note(&self, notes: Vec<String>) {
+        locked(&self.0).notes = notes;
+    }
 }
 
 impl Health {
@@ -84,7 +92,8 @@ impl Health {
         if let Some(reporter) = board.get(component) {
             return reporter.clone();
         }
-        let fresh = Component { status: Status::Ok, detail: String::new(), since: now, counts: BTreeMap::new() };
+        let (status, detail) = (Status::Ok, String::new());
+        let fresh = Component { status, detail, since: now, counts: BTreeMap::new(), notes: Vec::new() };
         let reporter = Reporter(Arc::new(Mutex::new(fresh)));
         board.insert(component.to_owned(), reporter.clone());
         reporter

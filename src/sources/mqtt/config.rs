@@ -1,18 +1,24 @@
 //! `[[source]] type = "mqtt"`: a broker, the topics to read there, and the points they carry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::payload::{Path, Pattern};
+pub mod address;
+pub mod point;
+pub mod topic;
+
+use address::Address;
+use point::{Kind, PointSpec};
+use topic::Topic;
+
 use crate::model::id::{SourceName, TagName};
 use crate::model::problem::Problems;
-use crate::model::state::MachineState;
 use crate::model::tag::{SourceIndex, TagKind, TagSpec};
 use crate::model::time::Period;
-use crate::model::unit::Unit;
 use crate::runtime::secret::Secret;
 
 /// How late a message may arrive unless declared: brokers and radio links buffer.
@@ -49,6 +55,15 @@ pub struct MqttSource {
     /// PEM file of the authority that signed the broker's certificate; default: the public authorities.
     #[serde(default)]
     pub ca_file: Option<Spanned<PathBuf>>,
+    /// PEM file of the certificate that the box shows to the broker, with those between it and its authority.
+    #[serde(default)]
+    pub cert_file: Option<Spanned<PathBuf>>,
+    /// PEM file of that certificate's private key.
+    #[serde(default)]
+    pub key_file: Option<Spanned<PathBuf>>,
+    /// Time zone of event times that are written without an offset, like `Asia/Ho_Chi_Minh`.
+    #[serde(default)]
+    pub timezone: Option<Spanned<String>>,
     /// What to subscribe to.
     pub topic: Vec<Spanned<Topic>>,
     /// The points that are kept.
@@ -70,141 +85,6 @@ pub enum Version {
     V5,
     /// MQTT 3.1.1.
     V311,
-}
-
-/// One subscription and how its payloads are read.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Topic {
-    /// Topic filter; `{device}` and `{point}` stand for one level each, `+` and `#` as usual.
-    pub filter: Spanned<String>,
-    /// The device, where the filter has no `{device}`.
-    #[serde(default)]
-    pub device: Option<Spanned<String>>,
-    /// The point, where the filter has no `{point}`.
-    #[serde(default)]
-    pub point: Option<Spanned<String>>,
-    /// `json` or `plain`.
-    pub format: Spanned<String>,
-    /// Where the value stands in JSON, like `$.v`; default `$`, the whole document.
-    #[serde(default)]
-    pub value: Option<Spanned<String>>,
-    /// Where the event time stands in JSON: RFC 3339 with an offset, or a number of s, ms, µs or ns since 1970.
-    /// Without it the event time is the arrival.
-    #[serde(default)]
-    pub time: Option<Spanned<String>>,
-    /// `0` or `1`; default 1.
-    #[serde(default)]
-    pub qos: Option<Spanned<i64>>,
-}
-
-/// What a payload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PayloadFormat {
-    /// A JSON document.
-    Json,
-    /// A number or a state name as text.
-    Plain,
-}
-
-/// One point that is kept.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PointSpec {
-    /// `device.point`, or the one of the two that the topics give.
-    pub name: Spanned<String>,
-    /// `gauge`, `counter`, `interval` or `state`; default `state` where `states` is given, else `gauge`.
-    #[serde(default)]
-    pub kind: Option<Spanned<String>>,
-    /// Unit of the value; default `1`.
-    #[serde(default)]
-    pub unit: Option<Spanned<String>>,
-    /// Text or number (as text) of a payload → state.
-    #[serde(default)]
-    pub states: BTreeMap<String, Spanned<String>>,
-    /// How long a value holds before NO_DATA begins; default 5 min.
-    #[serde(default)]
-    pub hold: Option<Spanned<Period>>,
-    /// Length of the interval whose amount a value is; for kind `interval`.
-    #[serde(default)]
-    pub period: Option<Spanned<Period>>,
-    /// Largest growth per second the device can show, in the tag's unit; for kind `counter`.
-    #[serde(default)]
-    pub max_per_second: Option<Spanned<f64>>,
-    /// Values that mean "no value".
-    #[serde(default)]
-    pub sentinel: Vec<f64>,
-}
-
-/// How a point's values turn into amounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A level, held until the next value.
-    Gauge,
-    /// A total that grows.
-    Counter,
-    /// The amount of the interval that ends at the event time.
-    Interval,
-    /// A machine state.
-    State,
-}
-
-impl PointSpec {
-    /// Returns the declared kind, or the natural one where none is declared or its name is unknown.
-    pub fn kind(&self) -> Kind {
-        let declared = self.kind.as_ref().and_then(|kind| Kind::from_name(kind.get_ref()));
-        declared.unwrap_or(if self.states.is_empty() { Kind::Gauge } else { Kind::State })
-    }
-
-    /// Returns the states that are named rightly.
-    pub fn states(&self) -> BTreeMap<String, MachineState> {
-        let known = |(raw, name): (&String, &Spanned<String>)| {
-            MachineState::from_name(name.get_ref()).map(|state| (raw.clone(), state))
-        };
-        self.states.iter().filter_map(known).collect()
-    }
-
-    /// Returns the declared unit, or 1 where none is declared or its name is unknown.
-    fn unit(&self) -> Unit {
-        self.unit.as_ref().and_then(|unit| unit_of(unit.get_ref())).unwrap_or(Unit::One)
-    }
-
-    /// Names what is written here that means nothing.
-    fn check_words(&self, problems: &mut Problems) {
-        if let Some(kind) = self.kind.as_ref().filter(|kind| Kind::from_name(kind.get_ref()).is_none()) {
-            let message = format!("\"{}\" is not a kind of point", kind.get_ref());
-            problems.error(kind.span(), message, "write gauge, counter, interval or state");
-        }
-        if let Some(unit) = self.unit.as_ref().filter(|unit| unit_of(unit.get_ref()).is_none()) {
-            let known = Unit::ALL.map(Unit::as_str).join(", ");
-            problems.error(
-                unit.span(),
-                format!("\"{}\" is not a unit", unit.get_ref()),
-                format!("write one of {known}"),
-            );
-        }
-        for name in self.states.values().filter(|name| MachineState::from_name(name.get_ref()).is_none()) {
-            let known = MachineState::ALL.map(MachineState::as_str).join(", ");
-            let message = format!("\"{}\" is not a machine state", name.get_ref());
-            problems.error(name.span(), message, format!("write one of {known}"));
-        }
-    }
-}
-
-fn unit_of(name: &str) -> Option<Unit> {
-    Unit::ALL.into_iter().find(|unit| unit.as_str() == name)
-}
-
-impl Kind {
-    fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "gauge" => Some(Self::Gauge),
-            "counter" => Some(Self::Counter),
-            "interval" => Some(Self::Interval),
-            "state" => Some(Self::State),
-            _ => None,
-        }
-    }
 }
 
 impl MqttSource {
@@ -249,31 +129,83 @@ impl MqttSource {
                 "add a topic with a filter",
             );
         }
-        self.topic.iter().for_each(|topic| topic.get_ref().check(problems));
-        let mut seen = BTreeSet::new();
+        self.check_connection(problems);
+        for topic in self.topic.iter().map(Spanned::get_ref) {
+            topic.check(problems);
+            self.check_shared(topic, problems);
+        }
+        let (mut seen, mut called) = (BTreeSet::new(), BTreeSet::new());
         for point in &self.point {
             self.check_point(point.get_ref(), problems);
             let name = &point.get_ref().name;
+            let called_as = point.get_ref().called();
             if !seen.insert(name.get_ref()) {
                 let message = format!("point \"{}\" is declared twice", name.get_ref());
                 problems.error(name.span(), message, "keep one of the two");
+            } else if !called.insert(called_as) {
+                let message = format!("two points are called \"{called_as}\"");
+                problems.error(name.span(), message, "a message feeds one of them: give each its own called");
             }
         }
     }
 
-    fn check_point(&self, point: &PointSpec, problems: &mut Problems) {
-        point.check_words(problems);
-        let name = point.name.get_ref();
-        let feeding: Vec<&Topic> = self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(name)).collect();
-        let here = || point.name.span();
-        if feeding.is_empty() {
-            problems.error(
-                here(),
-                format!("no topic of source \"{}\" can carry point \"{name}\"", self.name.get_ref()),
-                "name it after the {device} and {point} of a filter, like press-1.scrap",
+    fn check_connection(&self, problems: &mut Problems) {
+        let tls = Address::parse(self.url.get_ref()).is_ok_and(|address| address.tls);
+        let files = [("ca_file", &self.ca_file), ("cert_file", &self.cert_file), ("key_file", &self.key_file)];
+        for (key, file) in files {
+            if let Some(file) = file.as_ref().filter(|_| !tls) {
+                let message = format!("{key} means nothing without TLS");
+                problems.error(file.span(), message, "write url = \"mqtts://…\", or remove it");
+            }
+        }
+        let (one, missing) = match (&self.cert_file, &self.key_file) {
+            (Some(cert), None) => (Some(cert.span()), "key_file"),
+            (None, Some(key)) => (Some(key.span()), "cert_file"),
+            _ => (None, ""),
+        };
+        if one.is_some() {
+            problems.error(one, format!("a client certificate needs {missing} too"), format!("add {missing}"));
+        }
+        if let Some(zone) = self.timezone.as_ref().filter(|_| self.zone().is_none()) {
+            let message = format!("\"{}\" is not a time zone", zone.get_ref());
+            problems.error(zone.span(), message, "write a name like Asia/Ho_Chi_Minh");
+        }
+    }
+
+    fn check_shared(&self, topic: &Topic, problems: &mut Problems) {
+        if topic.pattern().is_ok_and(|pattern| pattern.is_shared()) {
+            problems.warning(
+                topic.filter.span(),
+                format!(
+                    "source \"{}\" shares a subscription: each message goes to one client of the group, so a point may \
+                     come in part or out of order, and retained messages don't come",
+                    self.name.get_ref()
+                ),
+                "share only where every client of the group leads to the same figures, and give messages an event time",
             );
         }
-        let untimed = feeding.iter().any(|topic| topic.time.is_none());
+    }
+
+    /// Returns the time zone of event times without an offset.
+    pub fn zone(&self) -> Option<TimeZone> {
+        TimeZone::get(self.timezone.as_ref()?.get_ref()).ok()
+    }
+
+    fn check_point(&self, point: &PointSpec, problems: &mut Problems) {
+        point.check_words(problems);
+        let (name, called) = (point.name.get_ref(), point.called());
+        let feeding: Vec<&Topic> =
+            self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(called)).collect();
+        let is_tag = name.split('.').count() <= 2;
+        let here = || point.name.span();
+        if feeding.is_empty() || !is_tag {
+            problems.error(
+                here(),
+                format!("no topic of source \"{}\" can carry point \"{called}\"", self.name.get_ref()),
+                "name it after the {device} and {point} of a filter, like press-1.scrap, or say what it is called there",
+            );
+        }
+        let untimed = feeding.iter().any(|topic| !topic.is_timed());
         match point.kind() {
             Kind::Interval if point.period.as_ref().is_none_or(|period| period.get_ref().as_ms() <= 0) => {
                 problems.error(here(), format!("interval point \"{name}\" has no period"), "add period = \"15min\"");
@@ -335,128 +267,29 @@ impl MqttSource {
             source,
             kind,
             unit: point.unit(),
-            decoding: self.meaning(point.name.get_ref()),
+            decoding: self.meaning(point),
             hold_ms: point.hold.as_ref().map_or(HOLD, |hold| *hold.get_ref()).as_ms(),
             lateness_ms: self.lateness.as_ref().map_or(LATENESS, |lateness| *lateness.get_ref()).as_ms(),
             states: point.states(),
         })
     }
 
-    /// Returns where a point's value stands in the payloads that name it.
-    fn meaning(&self, point: &str) -> String {
-        let topics = self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(point));
-        let values = topics.map(|topic| {
-            let value = topic.value.as_ref().map_or("$", |value| value.get_ref().as_str());
-            format!("{} {value}", topic.format.get_ref())
-        });
-        values.collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl Topic {
-    /// Returns the quality of service to ask for.
-    pub fn qos(&self) -> i64 {
-        self.qos.as_ref().map_or(1, |qos| *qos.get_ref())
-    }
-
-    /// Returns what a payload is; `None` where the name is unknown.
-    pub fn payload_format(&self) -> Option<PayloadFormat> {
-        match self.format.get_ref().as_str() {
-            "json" => Some(PayloadFormat::Json),
-            "plain" => Some(PayloadFormat::Plain),
-            _ => None,
+    /// Returns where a point's value stands in the payloads that name it, and what is made of it.
+    fn meaning(&self, point: &PointSpec) -> String {
+        let topics = self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(point.called()));
+        let text = topics.map(Topic::meaning).collect::<Vec<_>>().join(", ");
+        let (scale, offset) = (point.scale(), point.offset());
+        let called = point.called.as_ref().map_or(String::new(), |called| format!(" called {}", called.get_ref()));
+        match point.scale.is_some() || point.offset.is_some() {
+            true => format!("{text}{called} x {scale} + {offset}"),
+            false => format!("{text}{called}"),
         }
-    }
-
-    /// Returns the compiled filter.
-    ///
-    /// # Errors
-    /// What is wrong with the filter, for the configuration check.
-    pub fn pattern(&self) -> Result<Pattern, String> {
-        let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.get_ref().clone());
-        Pattern::new(self.filter.get_ref(), text(&self.device), text(&self.point))
-    }
-
-    /// Says whether a message here could carry a point of this name.
-    fn feeds(&self, name: &str) -> bool {
-        self.pattern().is_ok_and(|pattern| pattern.can_name(name))
-    }
-
-    fn check(&self, problems: &mut Problems) {
-        if let Err(message) = self.pattern() {
-            problems.error(self.filter.span(), message, "write a filter like floor/{device}/{point}");
-        }
-        if self.payload_format().is_none() {
-            let message = format!("\"{}\" is not a payload format", self.format.get_ref());
-            problems.error(self.format.span(), message, "write json or plain");
-        }
-        if ![0, 1].contains(&self.qos()) {
-            problems.error(
-                self.qos.as_ref().map(Spanned::span),
-                format!("quality of service {} is not supported", self.qos()),
-                "write 0 or 1: with 1 a message is acknowledged after it is stored",
-            );
-        }
-        for (key, path) in [("value", &self.value), ("time", &self.time)] {
-            let Some(path) = path else { continue };
-            if self.payload_format() == Some(PayloadFormat::Plain) {
-                let message = format!("a plain payload has no {key} path");
-                problems.error(path.span(), message, format!("remove {key}, or write format = \"json\""));
-            } else if let Err(message) = Path::parse(path.get_ref()) {
-                problems.error(path.span(), message, "write a path like $.a.b[0]");
-            }
-        }
-    }
-}
-
-/// Where a broker listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
-    /// Name or address; IPv6 in brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Whether the connection is TLS.
-    pub tls: bool,
-}
-
-impl Address {
-    /// Reads `mqtt://host[:port]` or `mqtts://host[:port]`.
-    ///
-    /// # Errors
-    /// What is wrong with the text, for the configuration check.
-    pub fn parse(url: &str) -> Result<Self, String> {
-        let refused = |why: &str| format!("\"{url}\" is not the address of a broker: {why}");
-        let (rest, tls, default) = if let Some(rest) = url.strip_prefix("mqtt://") {
-            (rest, false, 1883)
-        } else if let Some(rest) = url.strip_prefix("mqtts://") {
-            (rest, true, 8883)
-        } else {
-            return Err(refused("it starts with neither mqtt:// nor mqtts://"));
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains(['/', '?', '@']) {
-            return Err(refused("it holds more than host and port; user and password have keys of their own"));
-        }
-        // The colons of an IPv6 address stand inside brackets.
-        let split = rest.rfind(':').filter(|colon| rest.rfind(']').is_none_or(|bracket| bracket < *colon));
-        let (host, port) = match split {
-            Some(colon) => {
-                let port = rest[colon + 1..].parse().map_err(|_| refused("its port is no number from 1 to 65535"))?;
-                (&rest[..colon], port)
-            }
-            None => (rest, default),
-        };
-        if host.is_empty() || port == 0 {
-            return Err(refused("host or port is missing"));
-        }
-        Ok(Self { host: host.to_owned(), port, tls })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, MqttSource, Problems, SourceIndex, TagKind, Version};
+    use super::{MqttSource, Problems, SourceIndex, TagKind, Version};
 
     const FLOOR: &str = r#"
         name = "floor"
@@ -509,8 +342,26 @@ mod tests {
             (
                 "\"json\", value = \"$.v\", time = \"$.ts\"",
                 "\"plain\", value = \"$.v\"",
-                "a plain payload has no value",
+                "value means nothing in a plain payload",
             ),
+            ("value = \"$.v\"", "value = \"@.v\"", "there is no each"),
+            ("value = \"$.v\"", "value = \"$.v[*]\"", "leads to several places"),
+            ("value = \"$.v\"", "each = \"$.v\"", "doesn't lead to the elements of a list"),
+            ("value = \"$.v\"", "point = \"$.p\"", "can't be given again"),
+            ("value = \"$.v\"", "columns = [\"value\"]", "columns means nothing in a json payload"),
+            ("\"json\", value = \"$.v\"", "\"csv\"", "a csv payload needs columns"),
+            ("\"json\", value = \"$.v\"", "\"csv\", columns = \"heading\"", "\"heading\" is no list of columns"),
+            ("\"json\", value = \"$.v\"", "\"csv\", columns = [\"$.ts\"]", "none of the columns holds a value"),
+            ("\"json\", value = \"$.v\"", "\"csv\", columns = [\"value\", \"x\"]", "column \"x\" holds no value"),
+            ("time = \"$.ts\"", "time = \"$.ts\", time_format = \"minutes\"", "\"minutes\" is not a form of time"),
+            ("time = \"$.ts\"", "time_format = \"ms\"", "time_format means nothing"),
+            ("name = \"floor\"", "name = \"floor\"\ntimezone = \"Saigon\"", "\"Saigon\" is not a time zone"),
+            ("name = \"floor\"", "name = \"floor\"\nca_file = \"ca.pem\"", "ca_file means nothing without TLS"),
+            ("mqtt://127.0.0.1:1883\"", "mqtts://x\"\ncert_file = \"a.pem\"", "needs key_file too"),
+            ("floor/{device}", "$share/a/floor/{device}", "shares a subscription"),
+            ("kind = \"counter\"", "scale = 0.0", "scale 0 makes no number"),
+            ("run = \"producing\" }", "run = \"producing\" }, scale = 0.1", "scale means nothing for a state"),
+            ("kind = \"counter\"", "called = \"press-1.state\"", "two points are called \"press-1.state\""),
         ] {
             let text = FLOOR.replace(from, to);
             assert_ne!(text, FLOOR, "{from}");
@@ -532,16 +383,5 @@ mod tests {
         assert!(toml::from_str::<MqttSource>(&format!("topics = []\n{FLOOR}")).is_err());
         let older: MqttSource = toml::from_str(&format!("type = \"mqtt\"\nversion = 311\n{FLOOR}")).unwrap();
         assert_eq!(older.version(), Version::V311);
-    }
-
-    #[test]
-    fn broker_addresses_have_default_ports_and_nothing_but_host_and_port() {
-        let address = |host: &str, port, tls| Ok(Address { host: host.to_owned(), port, tls });
-        assert_eq!(Address::parse("mqtt://broker"), address("broker", 1883, false));
-        assert_eq!(Address::parse("mqtts://10.0.0.5/"), address("10.0.0.5", 8883, true));
-        assert_eq!(Address::parse("mqtt://[::1]:1884"), address("[::1]", 1884, false));
-        for bad in ["broker", "mqtt://", "mqtt://a:b", "mqtt://user@host", "mqtt://host/topic", "mqtt://host:0"] {
-            assert!(Address::parse(bad).is_err(), "{bad}");
-        }
     }
 }

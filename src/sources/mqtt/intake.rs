@@ -3,10 +3,16 @@
 //! In: topics and payloads with their arrival. Out: samples, and what could not become one, by kind and with what
 //! an operator needs to find its origin. Everything kept here is bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
-use super::config::{MqttSource, PayloadFormat, Topic};
-use super::payload::{self, Expectation, Format, Path, Pattern};
+use jiff::tz::TimeZone;
+
+use super::config::MqttSource;
+use super::config::topic::{PayloadFormat, Topic};
+use super::payload::topic::{Names, Pattern};
+use super::payload::{Entry, Expectation, Format, Refusal};
 use crate::model::id::TagName;
 use crate::model::sample::{Quality, Sample};
 use crate::model::tag::{SourceIndex, TagIndex, TagSpec};
@@ -14,117 +20,197 @@ use crate::model::time::Timestamp;
 
 /// Names of unmapped points that are kept for the operator; further ones are counted only.
 const UNMAPPED_NAMES_MAX: usize = 16;
-/// Bytes of a refused payload that are kept for the operator.
+/// Bytes of a name or topic that are kept for the operator.
+const NAME_BYTES_MAX: usize = 128;
+/// Messages with something unreadable that are kept for the operator, the newest.
+const REFUSED_MAX: usize = 16;
+/// Bytes of an unreadable payload that are kept for the operator.
 const REFUSED_BYTES_MAX: usize = 64;
+/// Values of one message that are taken; further ones are counted. As many as one commit holds: a message that
+/// floods the box with values must not take its memory.
+const VALUES_PER_MESSAGE_MAX: usize = 50_000;
+/// Topics whose meaning is remembered. A plant has some hundreds; beyond, topics are matched anew.
+const REMEMBERED_TOPICS: usize = 4_096;
 
 /// The topics and points of one source.
 #[derive(Debug)]
 pub(super) struct Intake {
     topics: Vec<(Pattern, Reader)>,
-    points: BTreeMap<String, (TagIndex, Expectation)>,
-    unmapped: BTreeSet<String>,
-    refused: Option<String>,
+    points: BTreeMap<String, Target>,
+    remembered: Vec<Option<Remembered>>,
+    seen: Seen,
 }
 
 /// Who reads the messages of a topic: its format decides.
 #[derive(Debug)]
 enum Reader {
-    /// One value under the name that the topic gives.
-    Value(Format),
+    /// Values under the names that topic and payload give.
+    Values(Box<Format>),
 }
 
 impl Reader {
-    fn new(topic: &Topic) -> Option<Self> {
-        let path = |text: &str| Path::parse(text).ok();
-        let payload = topic.payload_format()?;
-        match payload {
-            PayloadFormat::Json | PayloadFormat::Plain => Some(Self::Value(Format {
-                payload,
-                value: path(topic.value.as_ref().map_or("$", |value| value.get_ref()))?,
-                time: topic.time.as_ref().and_then(|time| path(time.get_ref())),
-            })),
+    fn new(topic: &Topic, zone: Option<&TimeZone>) -> Option<Self> {
+        match topic.payload_format()? {
+            PayloadFormat::Json | PayloadFormat::Csv | PayloadFormat::Plain => {
+                Some(Self::Values(Box::new(topic.format(zone)?)))
+            }
         }
     }
 }
 
-/// What one message gave.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Taken {
-    pub samples: Vec<Sample>,
-    /// Names under which what gave no sample is counted.
-    pub counted: Vec<&'static str>,
+/// A declared point: its tag and what it expects. Shared, because many topics may lead to it.
+type Target = Arc<(TagIndex, Expectation)>;
+
+/// What a topic means.
+#[derive(Debug)]
+struct Remembered {
+    topic: String,
+    meanings: Arc<[Meaning]>,
+}
+
+/// One subscription that a topic matches.
+#[derive(Debug)]
+struct Meaning {
+    /// Position of the subscription.
+    reader: usize,
+    device: Option<String>,
+    point: Option<String>,
+    /// The point that the topic alone names.
+    target: Option<Target>,
+}
+
+/// What an operator should look at.
+#[derive(Debug, Default)]
+struct Seen {
+    unmapped: BTreeSet<String>,
+    refused: VecDeque<Refused>,
+}
+
+/// A message of which something could not be read.
+#[derive(Debug)]
+struct Refused {
+    at: Timestamp,
+    topic: String,
+    first: Refusal,
+    parts: usize,
+    start: Vec<u8>,
+    bytes: usize,
+}
+
+/// How often something happened, by its name on the health board.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally(BTreeMap<&'static str, u64>);
+
+impl Tally {
+    /// Adds to a count.
+    pub(super) fn add(&mut self, what: &'static str, amount: u64) {
+        if amount > 0 {
+            *self.0.entry(what).or_default() += amount;
+        }
+    }
+
+    /// Returns what was counted since the last call, by name.
+    pub(super) fn take(&mut self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Says whether nothing was counted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Intake {
     /// Prepares the topics and points of `config`. `tags` are all tags of the plant, sorted by name; a point that
     /// is none of them is not mapped.
     pub(super) fn new(config: &MqttSource, source: SourceIndex, tags: &[TagSpec]) -> Self {
+        let zone = config.zone();
         let topics = config.topic.iter().filter_map(|topic| {
             let topic = topic.get_ref();
-            Some((topic.pattern().ok()?, Reader::new(topic)?))
+            Some((topic.pattern().ok()?, Reader::new(topic, zone.as_ref())?))
         });
         let points = config.point.iter().filter_map(|point| {
             let point = point.get_ref();
             let name = TagName::new(&format!("{}.{}", config.name.get_ref(), point.name.get_ref())).ok()?;
             let position = tags.binary_search_by(|tag| tag.name.cmp(&name)).ok()?;
             let index = TagIndex(u32::try_from(position).ok().filter(|_| tags[position].source == source)?);
-            let expected = Expectation { states: point.states(), sentinel: point.sentinel.clone() };
-            Some((point.name.get_ref().clone(), (index, expected)))
+            let expected = Expectation {
+                states: point.states(),
+                sentinel: point.sentinel.clone(),
+                unit: point.unit(),
+                scale: point.scale(),
+                offset: point.offset(),
+            };
+            Some((point.called().to_owned(), Arc::new((index, expected))))
         });
-        Self { topics: topics.collect(), points: points.collect(), unmapped: BTreeSet::new(), refused: None }
+        let remembered = std::iter::repeat_with(|| None).take(REMEMBERED_TOPICS).collect();
+        Self { topics: topics.collect(), points: points.collect(), remembered, seen: Seen::default() }
     }
 
-    /// Reads one message that arrived at `now`. Every subscription it matches may give a sample.
-    pub(super) fn read(&mut self, topic: &str, payload: &[u8], retained: bool, now: Timestamp) -> Taken {
-        let mut taken = Taken::default();
-        let mut matched = false;
-        for (pattern, reader) in &self.topics {
-            let Reader::Value(format) = reader;
-            let Some(name) = pattern.name(topic) else { continue };
-            matched = true;
-            let Some((tag, expected)) = self.points.get(&name) else {
-                taken.counted.push("unmapped");
-                if self.unmapped.len() < UNMAPPED_NAMES_MAX {
-                    self.unmapped.insert(name);
-                }
-                continue;
-            };
-            match payload::read(payload, format, expected) {
-                Ok(reading) => {
-                    // The broker kept it for an unknown time, so without its own time nobody knows how old it is.
-                    let doubtful = retained && reading.measured_at.is_none() && reading.quality == Quality::Good;
-                    taken.samples.push(Sample {
-                        tag: *tag,
-                        measured_at: reading.measured_at.unwrap_or(now),
-                        value: reading.value,
-                        quality: if doubtful { Quality::Uncertain } else { reading.quality },
-                    });
-                }
-                Err(refusal) => {
-                    taken.counted.push(refusal.as_str());
-                    let start = &payload[..payload.len().min(REFUSED_BYTES_MAX)];
-                    self.refused = Some(format!("{topic}: {refusal}; it starts with \"{}\"", start.escape_ascii()));
+    /// Reads one message that arrived at `now`: its samples are added to `samples`, what gave none is counted. Every
+    /// subscription it matches may give samples. Returns whether there is something for the operator to look at.
+    pub(super) fn read(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        retained: bool,
+        now: Timestamp,
+        samples: &mut Vec<Sample>,
+        tally: &mut Tally,
+    ) -> bool {
+        let meanings = self.meanings(topic);
+        if meanings.is_empty() {
+            tally.add("unmatched", 1);
+        }
+        let mut is_noted = meanings.is_empty();
+        for meaning in meanings.iter() {
+            match &self.topics[meaning.reader].1 {
+                Reader::Values(format) => {
+                    let message = Message { topic, payload, retained, now };
+                    is_noted |= read_values(&message, format, meaning, &self.points, &mut self.seen, samples, tally);
                 }
             }
         }
-        if !matched {
-            taken.counted.push("unmatched");
-        }
-        taken
+        is_noted
     }
 
-    /// Returns what an operator should look at: names without a declared point, and the last payload that could
-    /// not be read. Empty where there is nothing.
-    pub(super) fn notes(&self) -> String {
-        let mut notes = Vec::new();
-        if !self.unmapped.is_empty() {
-            let names = self.unmapped.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
-            notes.push(format!("messages without a declared point: {names}"));
+    /// Returns the subscriptions that a topic matches, and the point that it names.
+    fn meanings(&mut self, topic: &str) -> Arc<[Meaning]> {
+        let mut hasher = DefaultHasher::new();
+        topic.hash(&mut hasher);
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of places")]
+        let place = (hasher.finish() % REMEMBERED_TOPICS as u64) as usize;
+        if let Some(known) = self.remembered[place].as_ref().filter(|known| known.topic == topic) {
+            return Arc::clone(&known.meanings);
         }
-        if let Some(refused) = &self.refused {
-            notes.push(format!("last payload that could not be read: {refused}"));
+        let meaning = |(reader, (pattern, _)): (usize, &(Pattern, Reader))| {
+            let Names { device, point } = pattern.names(topic)?;
+            let target = self.points.get(join(device, point, &mut String::new())).map(Arc::clone);
+            Some(Meaning { reader, device: device.map(str::to_owned), point: point.map(str::to_owned), target })
+        };
+        let meanings: Arc<[Meaning]> = self.topics.iter().enumerate().filter_map(meaning).collect();
+        self.remembered[place] = Some(Remembered { topic: topic.to_owned(), meanings: Arc::clone(&meanings) });
+        meanings
+    }
+
+    /// Returns what an operator should look at, in a sentence: names without a declared point, and the last payload
+    /// that could not be read. Empty where there is nothing.
+    pub(super) fn summary(&self) -> String {
+        let mut notes = Vec::new();
+        if !self.seen.unmapped.is_empty() {
+            let names: Vec<_> = self.seen.unmapped.iter().map(|name| name.escape_debug().to_string()).collect();
+            notes.push(format!("messages without a declared point: {}", names.join(", ")));
+        }
+        if let Some(refused) = self.seen.refused.back() {
+            notes.push(format!("last payload that could not be read: {}", refused.describe()));
         }
         notes.join("; ")
+    }
+
+    /// Returns the newest messages of which something could not be read, the newest first.
+    pub(super) fn refused(&self) -> Vec<String> {
+        let describe = |refused: &Refused| format!("{}: {}", refused.at, refused.describe());
+        self.seen.refused.iter().rev().map(describe).collect()
     }
 
     /// Returns the filters to subscribe to and the quality of service to ask for, each filter once.
@@ -141,78 +227,141 @@ impl Intake {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{Intake, MqttSource, Quality, SourceIndex, TagIndex, TagSpec, Timestamp};
-    use crate::model::number::Number;
-    use crate::model::problem::Problems;
+/// A message as it arrived.
+struct Message<'a> {
+    topic: &'a str,
+    payload: &'a [u8],
+    retained: bool,
+    now: Timestamp,
+}
 
-    const FLOOR: &str = r#"
-        name = "floor"
-        url = "mqtt://127.0.0.1:1883"
-        topic = [
-          { filter = "floor/{device}/{point}", format = "json", value = "$.v", time = "$.ts" },
-          { filter = "plain/{device}/{point}", format = "plain", qos = 0 },
-          { filter = "plain/+/{point}", device = "all", format = "plain" },
-        ]
-        point = [{ name = "press-1.total", kind = "counter" }, { name = "all.total" }]
-    "#;
-
-    fn intake() -> Intake {
-        let config: MqttSource = toml::from_str(FLOOR).unwrap();
-        let mut tags: Vec<TagSpec> = config.tags(SourceIndex(2), &mut Problems::default());
-        tags.sort_by(|a, b| a.name.cmp(&b.name));
-        Intake::new(&config, SourceIndex(2), &tags)
+/// Reads the values of a message. Returns whether there is something for the operator to look at.
+fn read_values(
+    message: &Message<'_>,
+    format: &Format,
+    meaning: &Meaning,
+    points: &BTreeMap<String, Target>,
+    seen: &mut Seen,
+    samples: &mut Vec<Sample>,
+    tally: &mut Tally,
+) -> bool {
+    let mut name = String::new();
+    if meaning.target.is_none() && !format.names_points() {
+        // Whatever it says, nobody asked for it.
+        seen.unmapped(join(meaning.device.as_deref(), meaning.point.as_deref(), &mut name), tally);
+        return true;
     }
-
-    #[test]
-    fn event_time_comes_from_the_payload_and_else_from_arrival() {
-        let mut intake = intake();
-        let timed = intake.read("floor/press-1/total", br#"{"v":5,"ts":1790000000}"#, false, Timestamp(7));
-        assert_eq!(timed.samples[0].measured_at, Timestamp(1_790_000_000_000));
-        let untimed = intake.read("plain/press-1/total", b"5", false, Timestamp(7));
-        assert_eq!(untimed.samples[0].measured_at, Timestamp(7));
-        assert_eq!(intake.notes(), "");
-    }
-
-    #[test]
-    fn every_matching_topic_gives_its_sample() {
-        let taken = intake().read("plain/press-1/total", b"5", false, Timestamp(7));
-        assert_eq!(taken.samples.iter().map(|sample| sample.tag).collect::<Vec<_>>(), [TagIndex(1), TagIndex(0)]);
-        assert!(taken.samples.iter().all(|sample| sample.value == Some(Number::Integer(5))));
-    }
-
-    #[test]
-    fn what_gives_no_sample_is_counted_and_named() {
-        let mut intake = intake();
-        assert_eq!(intake.read("floor/press-9/total", b"1", false, Timestamp(0)).counted, ["unmapped"]);
-        assert_eq!(intake.read("floor/press-1/total", b"\x00{", false, Timestamp(0)).counted, ["refused_not_json"]);
-        assert_eq!(intake.read("other", b"1", false, Timestamp(0)).counted, ["unmatched"]);
-        let notes = intake.notes();
-        assert!(notes.contains("press-9.total") && notes.contains(r"\x00{"), "{notes}");
-    }
-
-    #[test]
-    fn a_retained_value_without_its_own_time_is_doubtful() {
-        let mut intake = intake();
-        let untimed = intake.read("plain/press-1/total", b"5", true, Timestamp(7));
-        assert_eq!(untimed.samples[0].quality, Quality::Uncertain);
-        let timed = intake.read("floor/press-1/total", br#"{"v":5,"ts":1790000000}"#, true, Timestamp(7));
-        assert_eq!(timed.samples[0].quality, Quality::Good);
-    }
-
-    #[test]
-    fn names_kept_for_the_operator_are_bounded() {
-        let mut intake = intake();
-        for device in 0..1000 {
-            intake.read(&format!("floor/{device}/total"), b"1", false, Timestamp(0));
+    let (mut taken, mut refusals) = (0_usize, 0_usize);
+    let mut first = None;
+    let mut is_noted = false;
+    format.read(message.payload, &mut |read| {
+        taken += 1;
+        if taken > VALUES_PER_MESSAGE_MAX {
+            tally.add("over_limit", 1);
+            is_noted = true;
+            return;
         }
-        assert!(intake.notes().len() < 300);
+        let entry = match read {
+            Ok(entry) => entry,
+            Err(refusal) => {
+                tally.add(refusal.as_str(), 1);
+                refusals += 1;
+                first.get_or_insert(refusal);
+                return;
+            }
+        };
+        match target(&entry, meaning, points, &mut name) {
+            Ok(target) => samples.push(sample(target, &entry, format, message)),
+            Err(name) => {
+                seen.unmapped(name, tally);
+                is_noted = true;
+            }
+        }
+    });
+    let Some(first) = first else { return is_noted };
+    if seen.refused.len() == REFUSED_MAX {
+        seen.refused.pop_front();
     }
+    let payload = message.payload;
+    seen.refused.push_back(Refused {
+        at: message.now,
+        topic: start_of(message.topic).to_owned(),
+        first,
+        parts: refusals,
+        start: payload[..payload.len().min(REFUSED_BYTES_MAX)].to_vec(),
+        bytes: payload.len(),
+    });
+    true
+}
 
-    #[test]
-    fn a_filter_of_two_topics_is_subscribed_once() {
-        let config: MqttSource = toml::from_str(FLOOR).unwrap();
-        assert_eq!(Intake::subscriptions(&config), [("floor/+/+".to_owned(), 1), ("plain/+/+".to_owned(), 1)]);
+/// Returns the point that topic and payload name together, or the name that no point has.
+fn target<'a>(
+    entry: &Entry<'_>,
+    meaning: &'a Meaning,
+    points: &'a BTreeMap<String, Target>,
+    name: &'a mut String,
+) -> Result<&'a Target, &'a str> {
+    if entry.device.is_none()
+        && entry.point.is_none()
+        && let Some(target) = &meaning.target
+    {
+        return Ok(target);
+    }
+    let device = entry.device.as_deref().or(meaning.device.as_deref());
+    let name = join(device, entry.point.as_deref().or(meaning.point.as_deref()), name);
+    points.get(name).ok_or(name)
+}
+
+fn sample(target: &Target, entry: &Entry<'_>, format: &Format, message: &Message<'_>) -> Sample {
+    let (tag, expected) = &**target;
+    let (value, quality) = expected.judge(&entry.scalar, format.decimal);
+    // The broker kept it for an unknown time, so without its own time nobody knows how old it is.
+    let is_doubtful = message.retained && entry.measured_at.is_none() && quality == Quality::Good;
+    Sample {
+        tag: *tag,
+        measured_at: entry.measured_at.unwrap_or(message.now),
+        value,
+        quality: if is_doubtful { Quality::Uncertain } else { quality },
     }
 }
+
+/// Joins the halves of a name that are there.
+fn join<'a>(device: Option<&str>, point: Option<&str>, name: &'a mut String) -> &'a str {
+    name.clear();
+    for half in [device, point].into_iter().flatten() {
+        if !name.is_empty() {
+            name.push('.');
+        }
+        name.push_str(half);
+    }
+    // An empty level is a name too: the dot tells it from a missing one.
+    if device == Some("") && point.is_some() {
+        name.insert(0, '.');
+    }
+    name
+}
+
+/// Returns as much of a text as is kept.
+fn start_of(text: &str) -> &str {
+    &text[..text.floor_char_boundary(NAME_BYTES_MAX)]
+}
+
+impl Seen {
+    fn unmapped(&mut self, name: &str, tally: &mut Tally) {
+        tally.add("unmapped", 1);
+        if self.unmapped.len() < UNMAPPED_NAMES_MAX && !self.unmapped.contains(start_of(name)) {
+            self.unmapped.insert(start_of(name).to_owned());
+        }
+    }
+}
+
+impl Refused {
+    fn describe(&self) -> String {
+        let Self { topic, first, parts, start, bytes, .. } = self;
+        let more = if *parts > 1 { format!(", and {} more like it", parts - 1) } else { String::new() };
+        format!("{}: {first}{more}; {bytes} bytes begin with \"{}\"", topic.escape_debug(), start.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests;

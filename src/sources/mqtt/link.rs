@@ -3,8 +3,8 @@
 //! No call here waits for the request queue: a full queue is an answer, because whoever polls the connection is the
 //! only one who empties it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +13,15 @@ use rumqttc::{TlsConfiguration, Transport, mqttbytes as v4, v5};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::config::{Address, Version};
-use crate::runtime::tls;
+use super::config::Version;
+use super::config::address::Address;
 
-/// Largest message. **Unit**: bytes. A birth certificate of a big Sparkplug node reaches some 100 kB; a larger
-/// packet ends the connection on 3.1.1 and is withheld by the broker on 5.
+/// Largest packet. **Unit**: bytes. A birth certificate of a big Sparkplug node reaches some 100 kB. On MQTT 5 the
+/// broker withholds what is larger.
 const PACKET_BYTES_MAX: u32 = 1 << 20;
+/// Largest packet that is taken on 3.1.1, where a broker can't be told: one that ended the connection would come again
+/// with the next, and nothing after it would ever arrive. Above [`PACKET_BYTES_MAX`] it is refused once it is there.
+const PACKET_BYTES_MAX_V311: usize = 16 << 20;
 /// Real time between signs of life. A dead connection is noticed after at most twice this.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Real seconds a broker keeps the session of a box that is away: 14 days, longer than the longest public holiday.
@@ -75,12 +78,19 @@ pub(super) enum Event {
 /// A message as it arrived.
 #[derive(Debug)]
 pub(super) struct Message {
-    pub topic: String,
+    pub topic: Bytes,
     pub payload: Bytes,
     pub retained: bool,
     pub again: bool,
     /// Packet id; `None` with quality of service 0.
     pub id: Option<u16>,
+}
+
+impl Message {
+    /// Returns the topic. A broker lets only UTF-8 through; what isn't is replaced, and then matches nothing.
+    pub(super) fn topic(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.topic)
+    }
 }
 
 /// The connection is lost. What it had received before is still here and belongs to it.
@@ -157,11 +167,11 @@ fn will_v311(will: &Publication) -> rumqttc::LastWill {
 fn options_v311(settings: &Settings) -> rumqttc::MqttOptions {
     let Address { host, port, .. } = &settings.address;
     let mut options = rumqttc::MqttOptions::new(&settings.client_id, host, *port);
-    let bytes_max = usize::try_from(PACKET_BYTES_MAX).unwrap_or(usize::MAX);
+    let outgoing_max = usize::try_from(PACKET_BYTES_MAX).unwrap_or(usize::MAX);
     options
         .set_keep_alive(KEEP_ALIVE)
         .set_clean_session(settings.clean_start)
-        .set_max_packet_size(bytes_max, bytes_max)
+        .set_max_packet_size(PACKET_BYTES_MAX_V311, outgoing_max)
         .set_manual_acks(true)
         .set_inflight(PUBLICATIONS_UNDER_WAY_MAX)
         .set_transport(transport(settings));
@@ -172,14 +182,6 @@ fn options_v311(settings: &Settings) -> rumqttc::MqttOptions {
         options.set_last_will(will_v311(will));
     }
     options
-}
-
-/// Returns the TLS configuration that trusts the authority in `ca_file`, or the public ones.
-///
-/// # Errors
-/// Why the file can't serve.
-pub(super) fn trust(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
-    tls::client(ca_file, None).map(Arc::new).map_err(|error| error.to_string())
 }
 
 impl Client {
@@ -261,6 +263,27 @@ impl Connection {
         }
     }
 
+    /// Returns an event that the last poll read with others.
+    pub(super) fn buffered(&mut self) -> Option<Event> {
+        match self {
+            Self::V5(connection) => connection.state.events.pop_front().map(event_v5),
+            Self::V311(connection) => connection.state.events.pop_front().map(event_v311),
+        }
+    }
+
+    /// Takes whom to trust, and as whom to appear, from the next connection on: certificates are renewed.
+    pub(super) fn set_tls(&mut self, config: Arc<ClientConfig>) {
+        let transport = Transport::tls_with_config(TlsConfiguration::Rustls(config));
+        match self {
+            Self::V5(connection) => {
+                connection.options.set_transport(transport);
+            }
+            Self::V311(connection) => {
+                connection.mqtt_options.set_transport(transport);
+            }
+        }
+    }
+
     /// Waits for the next event.
     ///
     /// Not to be cancelled: a half-written packet would be lost.
@@ -302,7 +325,7 @@ fn event_v5(event: v5::Event) -> Event {
             Event::Granted(ack.return_codes.iter().map(granted).collect())
         }
         v5::Event::Incoming(Packet::Publish(publish)) => Event::Message(Message {
-            topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+            topic: publish.topic,
             payload: publish.payload,
             retained: publish.retain,
             again: publish.dup,
@@ -324,7 +347,7 @@ fn event_v311(event: rumqttc::Event) -> Event {
             Event::Granted(ack.return_codes.iter().map(granted).collect())
         }
         rumqttc::Event::Incoming(Packet::Publish(publish)) => Event::Message(Message {
-            topic: publish.topic,
+            topic: publish.topic.into(),
             payload: publish.payload,
             retained: publish.retain,
             again: publish.dup,

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +16,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::config::{Address, MqttSource};
-use super::intake::Intake;
+use super::config::MqttSource;
+use super::config::address::Address;
+use super::intake::{Intake, Tally};
 use super::link::{self, Client, Event, Lost, Message, Settings, Subscription};
 use super::unacknowledged::{Packet, Unacknowledged};
 use crate::model::id::GatewayId;
@@ -25,8 +27,9 @@ use crate::model::tag::{SourceIndex, TagSpec};
 use crate::model::time::Timestamp;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
-use crate::runtime::health::{Health, Status};
+use crate::runtime::health::{Health, Reporter, Status};
 use crate::runtime::secret::SecretError;
+use crate::runtime::tls::{self, Identity, TlsError};
 
 /// Real time after the last message when the input counts as idle and what was gathered is handed over.
 const IDLE: Duration = Duration::from_millis(5);
@@ -38,6 +41,13 @@ const BATCH_SAMPLES: usize = 2_000;
 const GATHERED_SAMPLES_MAX: usize = 10_000;
 /// Real delays between two attempts to connect.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// A connection that lasted this long was one: the next attempt comes soon. Two clients with one identifier throw each
+/// other out at once, and must not do it as fast as they can.
+const LASTED: Duration = Duration::from_secs(10);
+/// Real time after which a subscription that the broker refused is asked for again: rights are changed there, not here.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// Real time between two writings of counts to the health board: thousands of messages must not take its lock each.
+const COUNTS_EVERY: Duration = Duration::from_millis(100);
 /// Longest real time that a stop waits for commits to acknowledge, and then for the farewell to be sent.
 const STOP_MAX: Duration = Duration::from_millis(700);
 const FAREWELL_MAX: Duration = Duration::from_millis(200);
@@ -48,9 +58,9 @@ pub enum MqttError {
     /// The password can't be had.
     #[error("password of source \"{0}\": {1}")]
     Password(String, SecretError),
-    /// The authority's certificate can't be used.
+    /// A certificate or key can't be used.
     #[error("source \"{0}\": {1}")]
-    CaFile(String, String),
+    Tls(String, TlsError),
     /// The address is none.
     #[error("source \"{0}\": {1}")]
     Address(String, String),
@@ -99,19 +109,28 @@ impl Subscriber {
         let address = Address::parse(config.url.get_ref()).map_err(|error| MqttError::Address(name(), error))?;
         let password = config.password.as_ref().map(|secret| secret.resolve()).transpose();
         let password = password.map_err(|error| MqttError::Password(name(), error))?;
-        let ca_file = config.ca_file.as_ref().map(|path| path.get_ref().as_path());
-        let tls = address.tls.then(|| link::trust(ca_file)).transpose();
+        let tls = address.tls.then(|| self.tls().map(Arc::new)).transpose();
         Ok(Settings {
             address,
             version: config.version(),
             client_id: self.client_id.clone(),
             login: config.username.as_ref().map(|user| (user.get_ref().clone(), password)),
-            tls: tls.map_err(|error| MqttError::CaFile(name(), error))?,
+            tls: tls.map_err(|error| MqttError::Tls(name(), error))?,
             receive_maximum: config.receive_maximum(),
             clean_start: false,
             session_expiry_s: link::SESSION_EXPIRY_S,
             will: None,
         })
+    }
+
+    fn tls(&self) -> Result<rustls::ClientConfig, TlsError> {
+        let path = |file: &Option<toml::Spanned<PathBuf>>| file.as_ref().map(|file| file.get_ref().clone());
+        let (cert_file, key_file) = (path(&self.config.cert_file), path(&self.config.key_file));
+        let identity = match (&cert_file, &key_file) {
+            (Some(cert_file), Some(key_file)) => Some(Identity { cert_file, key_file }),
+            _ => None,
+        };
+        tls::client(path(&self.config.ca_file).as_deref(), identity)
     }
 }
 
@@ -120,31 +139,46 @@ impl Subscriber {
 /// # Errors
 /// [`MqttError`] where it can't begin.
 pub async fn run(subscriber: Subscriber, token: CancellationToken) -> Result<(), MqttError> {
-    let (client, mut connection) = link::open(&subscriber.settings()?);
+    let settings = subscriber.settings()?;
+    let (client, mut connection) = link::open(&settings);
     let mut session = Session::new(subscriber, client);
     let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
     let mut delay = Duration::ZERO;
     session.report();
     loop {
-        let wait = std::mem::take(&mut delay);
-        let poll = async {
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
-            connection.poll().await
+        let polled = {
+            let wait = std::mem::take(&mut delay);
+            let poll = async {
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
+                }
+                connection.poll().await
+            };
+            tokio::pin!(poll);
+            session.serve_until(poll, &token).await
         };
-        tokio::pin!(poll);
-        let Some(polled) = session.serve_until(poll, &token).await else { break };
         match polled {
-            Ok(event) => {
-                if matches!(event, Event::Connected { .. }) {
+            None => break,
+            Some(Ok(event)) => {
+                session.on_event(event);
+                while session.has_room()
+                    && let Some(event) = connection.buffered()
+                {
+                    session.on_event(event);
+                }
+            }
+            Some(Err(lost)) => {
+                if session.connected && session.connected_since.elapsed() >= LASTED {
                     backoff.reset();
                 }
-                session.on_event(event);
-            }
-            Err(lost) => {
-                session.on_lost(lost);
                 delay = backoff.delay(fastrand::f64());
+                session.on_lost(lost, delay);
+                // A file that can't be read while it is being renewed: the one before serves as long as it is valid.
+                if settings.tls.is_some()
+                    && let Ok(renewed) = session.of.tls()
+                {
+                    connection.set_tls(Arc::new(renewed));
+                }
             }
         }
     }
@@ -153,13 +187,14 @@ pub async fn run(subscriber: Subscriber, token: CancellationToken) -> Result<(),
         // The broker notices a missing farewell by the closed connection.
         let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
     }
+    session.publish_counts();
     Ok(())
 }
 
 /// What one session knows between two polls.
 struct Session {
     of: Subscriber,
-    component: String,
+    board: Reporter,
     client: Client,
     intake: Intake,
     subscriptions: Vec<Subscription>,
@@ -168,10 +203,20 @@ struct Session {
     gathering_since: Instant,
     last_message: Instant,
     connected: bool,
-    /// Why the connection was lost the last time.
+    connected_since: Instant,
+    /// Why the connection was lost the last time, and when the next attempt comes.
     lost: String,
+    /// Attempts to connect since the last connection.
+    attempts: u32,
     /// Filters the broker refuses, or grants without acknowledgement.
     refused: Vec<String>,
+    /// When they are asked for again.
+    ask_again_at: Option<Instant>,
+    /// What was counted since the health board was written the last time, and when that may be done again.
+    tally: Tally,
+    counts_due: Instant,
+    /// Whether something came that the operator should see.
+    is_report_due: bool,
     stop_at: Option<Instant>,
 }
 
@@ -179,7 +224,7 @@ impl Session {
     fn new(of: Subscriber, client: Client) -> Self {
         let now = Instant::now();
         Self {
-            component: format!("source.{}", of.config.name.get_ref()),
+            board: of.health.reporter(&format!("source.{}", of.config.name.get_ref()), of.clock.now()),
             intake: Intake::new(&of.config, of.index, &of.tags),
             subscriptions: Intake::subscriptions(&of.config),
             of,
@@ -189,8 +234,14 @@ impl Session {
             gathering_since: now,
             last_message: now,
             connected: false,
+            connected_since: now,
             lost: "not connected yet".to_owned(),
+            attempts: 0,
             refused: Vec::new(),
+            ask_again_at: None,
+            tally: Tally::default(),
+            counts_due: now,
+            is_report_due: false,
             stop_at: None,
         }
     }
@@ -220,9 +271,16 @@ impl Session {
                     Err(_) => return None,
                 },
                 () = sleep_until(due), if !self.gathered.is_empty() && !is_due => {}
-                polled = &mut poll, if self.gathered.len() < GATHERED_SAMPLES_MAX => return Some(polled),
+                () = sleep_until(self.counts_due), if !self.tally.is_empty() => self.publish_counts(),
+                () = sleep_until(self.ask_again_at.unwrap_or(due)), if self.ask_again_at.is_some() => self.subscribe(),
+                polled = &mut poll, if self.has_room() => return Some(polled),
             }
         }
+    }
+
+    /// Says whether another message may be taken.
+    fn has_room(&self) -> bool {
+        self.gathered.len() < GATHERED_SAMPLES_MAX
     }
 
     /// Returns when what was gathered is to be handed over.
@@ -243,7 +301,7 @@ impl Session {
     fn batch(&mut self) -> SampleBatch {
         let delivery = self.of.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
         let samples = std::mem::take(&mut self.gathered);
-        self.count("samples", samples.len() as u64);
+        self.tally.add("samples", samples.len() as u64);
         SampleBatch { source: self.of.index, delivery, received_at: self.of.clock.now(), samples }
     }
 
@@ -254,9 +312,8 @@ impl Session {
                 break;
             }
             self.unacknowledged.acknowledged();
-            self.count("acknowledged", 1);
+            self.tally.add("acknowledged", 1);
         }
-        self.of.health.gauge(&self.component, "unacknowledged", self.unacknowledged.len() as u64);
     }
 
     fn on_event(&mut self, event: Event) {
@@ -274,13 +331,20 @@ impl Session {
         if !session_present {
             self.unacknowledged.session_lost();
         }
-        self.connected = true;
-        self.count("connections", 1);
-        // Every time: a broker that kept the session takes it as no change.
+        (self.connected, self.connected_since, self.attempts) = (true, Instant::now(), 0);
+        self.tally.add("connections", 1);
+        self.tally.add("sessions_lost", u64::from(!session_present));
+        self.subscribe();
+        self.report();
+    }
+
+    /// Asks for every subscription, on each connection: a broker that kept the session takes it as no change.
+    fn subscribe(&mut self) {
+        self.ask_again_at = None;
         if !self.client.subscribe(&self.subscriptions) {
             self.refused = vec!["the request queue took no subscription".to_owned()];
+            self.ask_again_at = Some(Instant::now() + ASK_AGAIN);
         }
-        self.report();
     }
 
     fn on_granted(&mut self, granted: &[Option<u8>]) {
@@ -292,38 +356,37 @@ impl Session {
             Some(_) => None,
         };
         self.refused = self.subscriptions.iter().zip(granted).filter_map(judge).collect();
-        self.count("granted", (granted.len() - self.refused.len().min(granted.len())) as u64);
+        self.ask_again_at = (!self.refused.is_empty()).then(|| Instant::now() + ASK_AGAIN);
+        self.tally.add("granted", (granted.len() - self.refused.len().min(granted.len())) as u64);
         self.report();
     }
 
     fn on_message(&mut self, message: &Message) {
-        self.count("messages", 1);
+        self.tally.add("messages", 1);
         let packet = message.id.map(|id| Packet { id, content: content_of(message), again: message.again });
         if packet.is_some_and(|packet| self.unacknowledged.recognise(packet)) {
-            self.count("sent_again", 1);
+            self.tally.add("sent_again", 1);
             return;
         }
+        let before = self.gathered.len();
         let now = self.of.clock.now();
-        let taken = self.intake.read(&message.topic, &message.payload, message.retained, now);
-        if !taken.samples.is_empty() {
+        let (samples, tally) = (&mut self.gathered, &mut self.tally);
+        self.is_report_due |=
+            self.intake.read(&message.topic(), &message.payload, message.retained, now, samples, tally);
+        if self.gathered.len() > before {
             self.last_message = Instant::now();
-            if self.gathered.is_empty() {
+            if before == 0 {
                 self.gathering_since = self.last_message;
             }
-            self.gathered.extend(taken.samples);
         }
         if let Some(packet) = packet {
             // Order of acknowledgement is order of arrival, so a message without samples waits for those before.
             let delivery = if self.gathered.is_empty() { self.delivery() - 1 } else { self.delivery() };
             self.unacknowledged.take(packet, delivery);
         }
-        if !taken.counted.is_empty() {
-            taken.counted.into_iter().for_each(|what| self.count(what, 1));
-            self.report();
-        }
     }
 
-    fn on_lost(&mut self, lost: Lost) {
+    fn on_lost(&mut self, lost: Lost, next_after: Duration) {
         // What had been received belongs to the connection that is gone.
         lost.received.into_iter().for_each(|event| {
             if let Event::Message(message) = event
@@ -332,29 +395,41 @@ impl Session {
                 self.on_message(&message);
             }
         });
+        self.tally.add(if self.connected { "connections_lost" } else { "failed_attempts" }, 1);
         self.connected = false;
-        self.lost = lost.reason;
+        self.ask_again_at = None;
+        self.attempts = self.attempts.saturating_add(1);
+        self.lost = format!("{}; attempt {} follows in {next_after:.1?}", lost.reason, self.attempts);
         let stale = self.unacknowledged.connection_lost();
-        self.count("stale_acknowledgements", stale as u64);
+        self.tally.add("stale_acknowledgements", stale as u64);
         self.report();
     }
 
-    fn count(&self, what: &'static str, amount: u64) {
-        self.of.health.count(&self.component, what, amount);
+    /// Brings the counts of the health board up to date.
+    fn publish_counts(&mut self) {
+        self.counts_due = Instant::now() + COUNTS_EVERY;
+        let counted: Vec<_> = self.tally.take().into_iter().collect();
+        self.board.add(&counted);
+        self.board.gauges(&[("unacknowledged", self.unacknowledged.len() as u64)]);
+        if std::mem::take(&mut self.is_report_due) {
+            self.board.note(self.intake.refused());
+            self.report();
+        }
     }
 
     /// Brings the health board up to date; logs where the status changed.
-    fn report(&self) {
+    fn report(&mut self) {
+        self.publish_counts();
         let (name, url) = (self.of.config.name.get_ref(), self.of.config.url.get_ref());
         let (status, detail) = if !self.connected {
             (Status::Degraded, format!("no connection to {url}, trying again: {}", self.lost))
         } else if !self.refused.is_empty() {
             (Status::Failed, self.refused.join("; "))
         } else {
-            (Status::Ok, self.intake.notes())
+            (Status::Ok, self.intake.summary())
         };
         let now: Timestamp = self.of.clock.now();
-        if self.of.health.set(&self.component, status, &*detail, now) {
+        if self.board.set(status, &*detail, now) {
             match status {
                 Status::Ok => tracing::info!(source = %name, "mqtt source {name} reads {url}"),
                 Status::Degraded => tracing::warn!(source = %name, "mqtt source {name}: {detail}"),

@@ -5,7 +5,7 @@
 //! arrived on, so a lost connection takes the right to acknowledge with it. What was taken over is remembered by
 //! id and content, so that the same message sent again is acknowledged again but not counted again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// A message with quality of service 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,16 +22,17 @@ pub(super) struct Packet {
 #[derive(Debug, Default)]
 pub(super) struct Unacknowledged {
     waiting: VecDeque<(u16, u64)>,
-    /// The last message taken over under each packet id: its content and its delivery. At most 65,535.
-    taken: BTreeMap<u16, (u64, u64)>,
+    /// By packet id, the last message taken over under it: its content and its delivery. At most 65,536, of which
+    /// a broker uses as many as it has under way, or all of them in turn.
+    taken: Vec<Option<(u64, u64)>>,
 }
 
 impl Unacknowledged {
     /// Says whether this message was taken over on an earlier connection. Then it waits again for the delivery it
     /// went into, and the caller takes no sample from it.
     pub(super) fn recognise(&mut self, packet: Packet) -> bool {
-        match self.taken.get(&packet.id) {
-            Some((content, delivery)) if packet.again && *content == packet.content => {
+        match self.taken.get(usize::from(packet.id)) {
+            Some(Some((content, delivery))) if packet.again && *content == packet.content => {
                 self.waiting.push_back((packet.id, *delivery));
                 true
             }
@@ -41,7 +42,11 @@ impl Unacknowledged {
 
     /// Remembers a message whose samples go into `delivery`. One without samples waits for what arrived before it.
     pub(super) fn take(&mut self, packet: Packet, delivery: u64) {
-        self.taken.insert(packet.id, (packet.content, delivery));
+        let place = usize::from(packet.id);
+        if place >= self.taken.len() {
+            self.taken.resize(place + 1, None);
+        }
+        self.taken[place] = Some((packet.content, delivery));
         self.waiting.push_back((packet.id, delivery));
     }
 
