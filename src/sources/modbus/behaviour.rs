@@ -58,7 +58,6 @@ pub(super) fn limits(source: &ModbusSource, profiles: &Library) -> Limits {
     let declared = profile.into_iter().flat_map(|limits| limits.forbidden.iter().copied());
     Limits {
         words_max: own(&source.max_words).or(profile.map(|limits| limits.max_words)).unwrap_or(WORDS_MAX),
-        bits_max: BITS_MAX,
         gap_max: own(&source.max_gap).or(profile.map(|limits| limits.max_gap)).unwrap_or(0),
         one_point_per_request: source
             .one_point_per_request
@@ -67,7 +66,7 @@ pub(super) fn limits(source: &ModbusSource, profiles: &Library) -> Limits {
         start_at_zero: source.start_at_zero.or(profile.map(|limits| limits.start_at_zero)).unwrap_or(false),
         forbidden: declared.chain(ranges(&source.forbidden)).map(Stretch::of).collect(),
         blocks: ranges(&source.block).map(Stretch::of).collect(),
-        avoided: Vec::new(),
+        ..Limits::default()
     }
 }
 
@@ -177,7 +176,7 @@ fn suffix(point: &str) -> String {
 
 fn obstacle(span: Span, limits: &Limits) -> String {
     let end = u32::from(span.address) + u32::from(span.length);
-    let max = if span.table.is_bits() { limits.bits_max } else { limits.words_max };
+    let max = if span.table.is_bits() { BITS_MAX } else { limits.words_max };
     let count = if limits.start_at_zero { end } else { u32::from(span.length) };
     if count > u32::from(max) {
         return format!("it takes {count} in one request, and {max} are allowed");

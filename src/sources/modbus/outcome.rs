@@ -1,4 +1,4 @@
-//! What became of a poll: faults, the requests that back off after one, the counts, and the state they add up to.
+//! What became of a poll: faults, the requests that back off after one, and the counts.
 //!
 //! Arithmetic on what `poll` saw; nothing here waits or sends.
 
@@ -13,7 +13,7 @@ use crate::runtime::backoff::Backoff;
 use crate::runtime::health::Status;
 
 /// First and longest wait after a request, or a whole device, gave no answer. Asking costs a whole time-out, in
-/// which no other device of the endpoint is read.
+/// which no other device of the connection is read.
 pub(super) const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// Why a request has no answer.
@@ -36,13 +36,18 @@ impl Fault {
         Self { status: Status::Degraded, reason: format!("no answer within {limit:?}") }
     }
 
-    pub(super) fn lost(reason: String) -> Self {
+    pub(super) fn lost(reason: &str) -> Self {
         Self { status: Status::Degraded, reason: format!("connection lost: {reason}") }
     }
 
     /// There is no connection; `reason` says why the last one failed.
-    pub(super) fn unreachable(reason: String) -> Self {
+    pub(super) const fn unreachable(reason: String) -> Self {
         Self { status: Status::Degraded, reason }
+    }
+
+    /// A person is needed.
+    pub(super) const fn severe(reason: String) -> Self {
+        Self { status: Status::Failed, reason }
     }
 }
 
@@ -51,26 +56,22 @@ impl Fault {
 pub(super) struct Pending {
     /// What to read for which points.
     pub(super) planned: Planned,
+    /// Which half of which split request it is.
+    pub(super) half: Option<(u32, usize)>,
     fault: Option<Fault>,
     not_before: Option<Instant>,
-    /// Whether it waits because its whole device was silent.
-    waits_with_device: bool,
     backoff: Backoff,
 }
 
 impl Pending {
     pub(super) fn new(planned: Planned) -> Self {
-        Self {
-            planned,
-            fault: None,
-            not_before: None,
-            waits_with_device: false,
-            backoff: Backoff::new(SILENCE.0, SILENCE.1),
-        }
+        let backoff = Backoff::new(SILENCE.0, SILENCE.1);
+        Self { planned, half: None, fault: None, not_before: None, backoff }
     }
 
-    pub(super) fn after(planned: Planned, fault: Fault) -> Self {
-        Self { fault: Some(fault), ..Self::new(planned) }
+    /// Returns a part of a request that met a fault.
+    pub(super) fn part(planned: Planned, half: (u32, usize), fault: Fault) -> Self {
+        Self { half: Some(half), fault: Some(fault), ..Self::new(planned) }
     }
 
     /// Says whether the request backs off.
@@ -83,57 +84,70 @@ impl Pending {
         (self.fault.is_some(), self.planned.request.table(), self.planned.request.address())
     }
 
-    pub(super) fn succeeded(&mut self) {
-        self.fault = None;
+    /// Books an answer. Returns whether that is a change.
+    pub(super) fn succeeded(&mut self) -> bool {
         self.not_before = None;
-        self.waits_with_device = false;
         self.backoff.reset();
+        self.fault.take().is_some()
     }
 
-    /// The device answers again: what waited only because all of it was silent may be asked at once.
-    pub(super) fn resume(&mut self) {
-        if std::mem::take(&mut self.waits_with_device) {
-            self.not_before = None;
+    /// The device as a whole backs off in place of the request.
+    pub(super) const fn resume(&mut self) {
+        self.not_before = None;
+    }
+
+    /// Books a fault; the next poll asks again. Returns whether that is a change.
+    pub(super) fn failed(&mut self, fault: &Fault) -> bool {
+        let is_new = self.fault.as_ref() != Some(fault);
+        if is_new {
+            self.fault = Some(fault.clone());
         }
+        is_new
     }
 
-    /// Books a fault; the next poll asks again.
-    pub(super) fn failed(&mut self, fault: Fault) {
-        self.fault = Some(fault);
-    }
-
-    /// Books a fault and backs off.
-    pub(super) fn wait(&mut self, fault: Fault, now: Instant) {
-        self.fault = Some(fault);
+    /// Books a fault and backs off. Returns whether the fault is a change.
+    pub(super) fn wait(&mut self, fault: &Fault, now: Instant) -> bool {
         self.not_before = Some(now + self.backoff.delay(fastrand::f64()));
-        self.waits_with_device = false;
-    }
-
-    /// Books that the whole device is silent and is not asked before `until`.
-    pub(super) fn wait_with_device(&mut self, fault: &Fault, until: Instant) {
-        self.fault = Some(fault.clone());
-        self.not_before = Some(until);
-        self.waits_with_device = true;
+        self.failed(fault)
     }
 }
+
+/// Exception codes with a count of their own; others are counted as `exception_other`.
+const CODES: usize = 12;
 
 /// What one poll counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) polls: u64,
     pub(super) skipped: u64,
+    /// Polls without a request, because the device is silent and backs off.
+    pub(super) rested: u64,
     pub(super) samples: u64,
+    pub(super) requests: u64,
+    /// Requests repeated within the poll.
+    pub(super) retries: u64,
     pub(super) connects: u64,
+    /// Connections that the other side had closed and that were opened again without a fault.
+    pub(super) closed_by_device: u64,
+    /// Times that the connection was left to another client that seems to want it.
+    pub(super) kicked: u64,
     pub(super) exceptions: u64,
+    pub(super) codes: [u64; CODES],
     pub(super) timeouts: u64,
     pub(super) lost: u64,
+    /// Time between the last request and its answer. **Unit**: µs; 0 where none was answered.
+    pub(super) round_trip_us: u64,
 }
 
 impl Tally {
     /// Counts how a request ended.
-    pub(super) const fn count(&mut self, outcome: &Result<Answer, LinkError>) {
+    pub(super) fn count(&mut self, outcome: &Result<Answer, LinkError>) {
         match outcome {
-            Err(LinkError::Exception(_)) => self.exceptions += 1,
+            Err(LinkError::Exception(code)) => {
+                self.exceptions += 1;
+                let code = usize::from(*code);
+                self.codes[if code < CODES { code } else { 0 }] += 1;
+            }
             Err(LinkError::Timeout(_)) => self.timeouts += 1,
             Err(LinkError::Lost(_)) => self.lost += 1,
             Ok(_) | Err(LinkError::Connect(_) | LinkError::Foreign(_)) => {}
@@ -141,13 +155,31 @@ impl Tally {
     }
 
     /// Returns the counts by the name they have on the health board.
-    pub(super) const fn counts(&self) -> [(&'static str, u64); 7] {
+    pub(super) const fn counts(&self) -> [(&'static str, u64); 24] {
+        let codes = &self.codes;
         [
             ("polls", self.polls),
             ("skipped", self.skipped),
+            ("rested", self.rested),
             ("samples", self.samples),
+            ("requests", self.requests),
+            ("retries", self.retries),
             ("connects", self.connects),
+            ("closed_by_device", self.closed_by_device),
+            ("kicked", self.kicked),
             ("exceptions", self.exceptions),
+            ("exception_1", codes[1]),
+            ("exception_2", codes[2]),
+            ("exception_3", codes[3]),
+            ("exception_4", codes[4]),
+            ("exception_5", codes[5]),
+            ("exception_6", codes[6]),
+            ("exception_7", codes[7]),
+            ("exception_8", codes[8]),
+            ("exception_9", codes[9]),
+            ("exception_10", codes[10]),
+            ("exception_11", codes[11]),
+            ("exception_other", codes[0]),
             ("timeouts", self.timeouts),
             ("connections_lost", self.lost),
         ]
@@ -184,8 +216,8 @@ mod tests {
     fn the_state_names_the_worst_fault_and_its_registers() {
         let mut requests = [pending(0), pending(10), pending(20)];
         assert_eq!(condition(&requests), (Status::Ok, String::new()));
-        requests[0].failed(Fault::silent(Duration::from_secs(1)));
-        requests[1].failed(Fault::exception(2));
+        requests[0].failed(&Fault::silent(Duration::from_secs(1)));
+        requests[1].failed(&Fault::exception(2));
         let expected = "2 of 3 requests fail, input 10 to 11: exception 2 (illegal data address)";
         assert_eq!(condition(&requests), (Status::Failed, expected.to_owned()));
     }
@@ -194,10 +226,12 @@ mod tests {
     fn a_request_without_answer_waits_until_it_is_asked_again() {
         let now = Instant::now();
         let mut request = pending(0);
-        request.wait(Fault::silent(Duration::from_secs(1)), now);
+        let fault = Fault::silent(Duration::from_secs(1));
+        assert!(request.wait(&fault, now));
+        assert!(!request.failed(&fault), "the same fault again is no news");
         assert!(request.is_waiting(now));
         assert!(!request.is_waiting(now + Duration::from_secs(1)));
-        request.succeeded();
-        assert!(!request.is_waiting(now));
+        assert!(request.succeeded());
+        assert!(!request.is_waiting(now) && !request.succeeded());
     }
 }

@@ -137,8 +137,10 @@ impl fmt::Display for Stretch {
 pub struct Limits {
     /// Most registers in one request.
     pub words_max: u16,
-    /// Most bits in one request.
-    pub bits_max: u16,
+    /// Most registers in a request for several points, learnt from refusals.
+    pub merged_words_max: u16,
+    /// Most bits in a request for several points, learnt from refusals.
+    pub merged_bits_max: u16,
     /// Most unwanted registers (or bits) read along to save a request.
     pub gap_max: u16,
     /// Whether a request reads one point only (or several that stand in the same place).
@@ -157,7 +159,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             words_max: WORDS_MAX,
-            bits_max: BITS_MAX,
+            merged_words_max: WORDS_MAX,
+            merged_bits_max: BITS_MAX,
             gap_max: 0,
             one_point_per_request: false,
             start_at_zero: false,
@@ -218,7 +221,11 @@ fn extend(last: &mut Planned, index: usize, span: Span, limits: &Limits) -> bool
     // What needs no register more is read along whatever the limits say.
     if longer != request {
         let forbids = |stretch: &Stretch| stretch.is_touched_by(longer);
-        if limits.one_point_per_request || limits.avoided.iter().chain(&limits.blocks).any(forbids) {
+        let learnt = if span.table.is_bits() { limits.merged_bits_max } else { limits.merged_words_max };
+        if limits.one_point_per_request
+            || longer.count > learnt
+            || limits.avoided.iter().chain(&limits.blocks).any(forbids)
+        {
             return false;
         }
     }
@@ -234,7 +241,7 @@ fn cover(spans: &[Span], limits: &Limits) -> Option<Request> {
     let start = if limits.start_at_zero { 0 } else { first };
     let end = spans.iter().map(|span| span.end()).max()?;
     let count = u16::try_from(end - start).ok()?;
-    let max = if table.is_bits() { limits.bits_max } else { limits.words_max };
+    let max = if table.is_bits() { BITS_MAX } else { limits.words_max };
     let request = Request::new(table, u16::try_from(start).ok()?, count).filter(|_| count <= max)?;
     (!limits.forbidden.iter().any(|stretch| stretch.is_touched_by(request))).then_some(request)
 }

@@ -218,15 +218,20 @@ point = [
 "#;
     let mut bench = Bench::start(text, device.address, fast(), 16);
     let first = bench.batch_of(0).await;
-    assert_eq!(first.keys().collect::<Vec<_>>(), ["plc.e"], "the other request goes on");
-    let mut last = first;
-    while last.len() < 4 {
-        last = bench.batch_of(0).await;
-    }
-    assert_eq!(last.keys().collect::<Vec<_>>(), ["plc.a", "plc.b", "plc.d", "plc.e"]);
+    assert_eq!(first.keys().collect::<Vec<_>>(), ["plc.a", "plc.b", "plc.d", "plc.e"], "found within the poll");
     let detail = bench.until("source.plc", Status::Failed).await;
-    assert!(detail.contains("holding 102 to 102: exception 2 (illegal data address)"), "{detail}");
-    assert!(bench.count("source.plc", "exceptions") >= 3);
+    let expected = "the device refuses (1 of 5 points): plc.c is not read, holding 102 to 102: exception 2 (illegal data \
+                    address) since 1970-01-01T00:00:";
+    assert!(detail.contains(expected) && detail.contains(", asked again 1970-01-01T"), "{detail}");
+    assert_eq!(bench.count("source.plc", "quarantined_points"), 1);
+    let (asked, refused) = (device.asked().len(), bench.count("source.plc", "exception_2"));
+    assert_eq!(refused, 3, "the block, a half, the point");
+    while device.asked().len() < asked + 30 {
+        bench.batch().await;
+    }
+    assert_eq!(bench.count("source.plc", "exceptions"), refused, "what is set apart costs no request a poll");
+    let round: Vec<(u16, u16)> = device.asked()[asked..].iter().map(|a| (a.address, a.count)).take(3).collect();
+    assert!([(100, 2), (103, 1), (5, 1)].iter().all(|request| round.contains(request)), "{round:?}");
     assert_eq!(bench.count("source.plc", "connects"), 1, "an exception keeps the connection");
     bench.stop().await;
 }
