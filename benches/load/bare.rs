@@ -28,8 +28,7 @@ pub struct Bare(pub Process);
 
 impl Bare {
     pub fn start(devices: usize, registers: u16, every_ms: u64) -> Self {
-        let [devices, registers, every_ms] =
-            [devices.to_string(), registers.to_string(), every_ms.to_string()];
+        let [devices, registers, every_ms] = [devices.to_string(), registers.to_string(), every_ms.to_string()];
         let arguments = ["bare", "--devices", &devices, "--registers", &registers, "--every-ms", &every_ms];
         let (process, ready) = Process::role(&arguments);
         assert_eq!(ready, "ready", "the bare client");

@@ -42,12 +42,7 @@ impl Destination {
     pub fn arrived(&mut self) -> Arrived {
         let counts = self.process.counts();
         let of = |name: &str| counts[name].as_u64().unwrap();
-        Arrived {
-            requests: of("requests"),
-            values: of("values"),
-            lost: of("lost"),
-            twice: of("twice"),
-        }
+        Arrived { requests: of("requests"), values: of("values"), lost: of("lost"), twice: of("twice") }
     }
 }
 

@@ -23,7 +23,13 @@ pub fn print(title: &str, unit: &str, rows: &[Row]) {
     println!("\n{title}");
     println!(
         "{:<28} {:>12} {:>10} {:>7} {:>9} {:>9} {:>9}  notes",
-        "", format!("{unit}/s"), "CPU-s/M", "ratio", "RSS avg", "RSS peak", "RSS high"
+        "",
+        format!("{unit}/s"),
+        "CPU-s/M",
+        "ratio",
+        "RSS avg",
+        "RSS peak",
+        "RSS high"
     );
     let floor = rows.first().map_or(0.0, Row::cpu_s_per_million);
     for row in rows {

@@ -55,7 +55,9 @@ mod tests {
         let head = "[[profile]]\nname = \"dryer\"\nvendor = \"Own\"\nmodel = \"D1\"\nconfidence = \"one_source\"\n\
                     sources = [\"the drawing\"]\n[[profile.register]]\npoint = \"heat\"\naddress = 65535\n\
                     table = \"holding\"\ntype = \"uint16\"\nunit = \"kW\"\n";
-        format!("{GATEWAY}\n{head}{profile}\n[[source]]\ntype = \"modbus\"\nname = \"dryer-1\"\nurl = \"tcp://10.0.0.9\"\nprofile = \"dryer\"\n")
+        format!(
+            "{GATEWAY}\n{head}{profile}\n[[source]]\ntype = \"modbus\"\nname = \"dryer-1\"\nurl = \"tcp://10.0.0.9\"\nprofile = \"dryer\"\n"
+        )
     }
 
     #[test]
@@ -76,7 +78,11 @@ mod tests {
             ("table = \"holding\"", "tabel = \"holding\"", "tabel"),
         ] {
             let text = with("").replacen(&format!("\n{from}"), &format!("\n{to}"), 1);
-            let text = if from.starts_with("name") { text.replace("profile = \"dryer\"", "profile = \"abb_b23\"") } else { text };
+            let text = if from.starts_with("name") {
+                text.replace("profile = \"dryer\"", "profile = \"abb_b23\"")
+            } else {
+                text
+            };
             let (gateway, problems) = load_gateway("gateway.toml", &text);
             assert!(gateway.is_none(), "{to}");
             assert!(problems.0.iter().any(|problem| problem.message.contains(reason)), "{to}: {problems:?}");

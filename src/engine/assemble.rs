@@ -108,14 +108,7 @@ fn sum_children(measures: &[Measure], children: &[usize], all: &[Facts], facts: 
     }
 }
 
-fn times(
-    asset: &Asset,
-    span: Span<'_>,
-    tags: Contributions<'_>,
-    children: &[usize],
-    all: &[Facts],
-    facts: &mut Facts,
-) {
+fn times(asset: &Asset, span: Span<'_>, tags: Contributions<'_>, children: &[usize], all: &[Facts], facts: &mut Facts) {
     let Some(tag) = asset.state else { return sum_children(&TIMES, children, all, facts) };
     let Span::Whole { planned, .. } = span else { return };
     STATE_MEASURES.into_iter().for_each(|measure| facts.set(measure, 0));
@@ -131,14 +124,7 @@ fn times(
     facts.set(Measure::NoData, i128::from(planned_ms - known_ms));
 }
 
-fn parts(
-    asset: &Asset,
-    span: Span<'_>,
-    tags: Contributions<'_>,
-    children: &[usize],
-    all: &[Facts],
-    facts: &mut Facts,
-) {
+fn parts(asset: &Asset, span: Span<'_>, tags: Contributions<'_>, children: &[usize], all: &[Facts], facts: &mut Facts) {
     let inputs: Vec<TagIndex> = [asset.total, asset.good, asset.scrap, asset.rework].into_iter().flatten().collect();
     if inputs.is_empty() {
         match asset.exit {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::commit::BATCHES_MAX;
 use super::error::StoreError;
-use super::stored::StoredSample;
 use super::packed::{self, Row};
+use super::stored::StoredSample;
 use super::tags::TagIds;
 use super::{envelope, position};
 use crate::model::number::Number;
@@ -114,8 +114,7 @@ pub(super) fn visit(
     let body = envelope::open(CODEC_ROWS, bytes, "row-block")?;
     let rows: Vec<BlockRow> =
         postcard::from_bytes(body).map_err(|error| StoreError::Damaged(format!("row-block: {error}")))?;
-    rows.into_iter()
-        .try_for_each(|BlockRow { tag, lag_ms, quality, value }| take(Row { tag, lag_ms, quality, value }))
+    rows.into_iter().try_for_each(|BlockRow { tag, lag_ms, quality, value }| take(Row { tag, lag_ms, quality, value }))
 }
 
 #[cfg(test)]

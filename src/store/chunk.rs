@@ -271,7 +271,8 @@ mod tests {
             place,
         };
         let mut encoder = Encoder::default();
-        let tags = [vec![row(1, 0), row(2, 0)], vec![row(1, 1), row(2, 1)], vec![row(1, 2), row(3, 2)], vec![row(1, 3)]];
+        let tags =
+            [vec![row(1, 0), row(2, 0)], vec![row(1, 1), row(2, 1)], vec![row(1, 2), row(3, 2)], vec![row(1, 3)]];
         for rows in tags {
             assert_eq!(decode(&encoder.encode(&rows)).unwrap(), rows);
         }

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::block::staging_id;
 use super::chunk::{self, ChunkRow, Encoder};
-use super::error::StoreError;
 use super::cursors::position_of;
+use super::error::StoreError;
 use super::journal::{COMPACTED_SAMPLES, COMPACTED_THROUGH, set_meta};
 use super::span::{self, Frame};
 use super::stored::{self, StoredCommit};
@@ -211,12 +211,7 @@ fn take_short_chunk(connection: &Connection, tag: u32) -> Result<Vec<ChunkRow>, 
     chunk::decode(&columns)
 }
 
-fn insert_chunk(
-    connection: &Connection,
-    encoder: &mut Encoder,
-    tag: u32,
-    rows: &[ChunkRow],
-) -> Result<(), StoreError> {
+fn insert_chunk(connection: &Connection, encoder: &mut Encoder, tag: u32, rows: &[ChunkRow]) -> Result<(), StoreError> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         return Ok(());
     };

@@ -59,8 +59,8 @@ use crate::model::swap::Swap;
 use crate::model::tag::TagSpec;
 use crate::model::time::{Grain, Timestamp, Window};
 use connection::Place;
-use tags::TagIds;
 use stretch::Stretch;
+use tags::TagIds;
 
 /// The one connection that commits. Not shared: whoever holds it is the pipeline.
 #[derive(Debug)]

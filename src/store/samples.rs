@@ -62,8 +62,8 @@ pub(super) fn after(
         return Ok(SampleRun { through: commit_seq, samples: 0 });
     };
     let mut samples = 0;
-    let mut statement = snapshot
-        .prepare("SELECT received_at, samples, block FROM staging WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
+    let mut statement =
+        snapshot.prepare("SELECT received_at, samples, block FROM staging WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
     let mut rows = statement.query([staging_id(commit_seq + 1), staging_id(through + 1)])?;
     while let Some(row) = rows.next()? {
         samples += row.get::<_, i64>(1)?.unsigned_abs();
@@ -77,8 +77,7 @@ pub(super) fn after(
 /// in any case; `None` where there is none.
 fn staged_end(connection: &Connection, commit_seq: u64, limit: u64) -> Result<Option<u64>, StoreError> {
     let before = samples_through(connection, commit_seq)?;
-    let mut statement =
-        connection.prepare("SELECT seq, samples_total FROM commits WHERE seq > ?1 ORDER BY seq")?;
+    let mut statement = connection.prepare("SELECT seq, samples_total FROM commits WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = statement.query([position(commit_seq)])?;
     let mut end = None;
     while let Some(row) = rows.next()? {

@@ -57,8 +57,8 @@ impl Stretch {
         samples_after: u64,
         step_samples: u64,
     ) -> Result<Self, StoreError> {
-        let mut statement = connection
-            .prepare("SELECT id, source, samples FROM staging WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
+        let mut statement =
+            connection.prepare("SELECT id, source, samples FROM staging WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
         let mut rows = statement.query([staging_id(first), staging_id(last + 1)])?;
         let (mut places, mut samples_of) = (Vec::new(), BTreeMap::new());
         let mut before = 0;

@@ -24,13 +24,8 @@ pub fn run(args: &Args) {
     let need = args.devices + 200;
     assert!(descriptors_max() >= need, "raise the limit of open files to {need}: ulimit -n {need}");
     let mut devices = Devices::start(args.devices, Faults::default());
-    let setup = Setup {
-        devices: args.devices,
-        every_ms: args.every_ms,
-        raw_values: false,
-        gzip: false,
-        destination: None,
-    };
+    let setup =
+        Setup { devices: args.devices, every_ms: args.every_ms, raw_values: false, gzip: false, destination: None };
     let gateway = Gateway::modbus(&setup);
     gateway.wait_for("every device read", Duration::from_secs(180), |health| health.well("source.") == args.devices);
     let before = gateway.health();

@@ -34,7 +34,10 @@ pub fn run(args: &Args) {
     let mut gateway = Gateway::modbus(&setup);
     let id = gateway.process.id();
     let begun = Instant::now();
-    println!("{:>7} {:>9} {:>6} {:>9} {:>10} {:>8} {:>6} {:>6}", "minute", "RSS MB", "fds", "CPU-s", "values", "skipped", "lost", "twice");
+    println!(
+        "{:>7} {:>9} {:>6} {:>9} {:>10} {:>8} {:>6} {:>6}",
+        "minute", "RSS MB", "fds", "CPU-s", "values", "skipped", "lost", "twice"
+    );
     let mut seen = Vec::new();
     for minute in 1..=args.minutes {
         std::thread::sleep((Duration::from_secs(60) * u32::try_from(minute).unwrap()).saturating_sub(begun.elapsed()));
@@ -53,7 +56,8 @@ pub fn run(args: &Args) {
     }
     // The first third is for caches and buffers to find their size.
     let (early, late) = (&seen[seen.len() / 3..seen.len() * 2 / 3], &seen[seen.len() * 2 / 3..]);
-    let most = |part: &[(f64, usize)]| part.iter().fold((0.0_f64, 0), |most, seen| (most.0.max(seen.0), most.1.max(seen.1)));
+    let most =
+        |part: &[(f64, usize)]| part.iter().fold((0.0_f64, 0), |most, seen| (most.0.max(seen.0), most.1.max(seen.1)));
     let ((early_mb, early_open), (late_mb, late_open)) = (most(early), most(late));
     println!("middle third: at most {early_mb:.1} MB, {early_open} fds; last third: {late_mb:.1} MB, {late_open} fds");
     assert!(args.minutes < 6 || late_mb <= early_mb * 1.1 + 1.0, "memory grows");

@@ -43,15 +43,7 @@ pub(super) struct RawValues {
 
 impl RawValues {
     pub(super) fn new(forwarder: Forwarder, destination: Destination, site: SiteId) -> Self {
-        Self {
-            forwarder,
-            destination,
-            site,
-            names: Names::default(),
-            buffer: Vec::new(),
-            cursor: None,
-            unsent: None,
-        }
+        Self { forwarder, destination, site, names: Names::default(), buffer: Vec::new(), cursor: None, unsent: None }
     }
 
     pub(super) async fn forward(mut self) {

@@ -151,7 +151,8 @@ fn point(line: &str) -> Option<(String, String)> {
     let (fields, time) = rest.rsplit_once(' ')?;
     time.parse::<i64>().ok()?;
     let tags: Vec<&str> = series.split(',').collect();
-    let well = matches!(tags[0], "kpi" | "sample") && tags[1..].iter().all(|tag| tag.split_once('=').is_some_and(|(_, v)| !v.is_empty()));
+    let well = matches!(tags[0], "kpi" | "sample")
+        && tags[1..].iter().all(|tag| tag.split_once('=').is_some_and(|(_, v)| !v.is_empty()));
     let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
     let is_value = |text: &str| {
         number(text)

@@ -17,6 +17,7 @@ use crate::model::problem::Problems;
 use crate::model::tag::{SourceIndex, TagIndex, TagSpec};
 use crate::profile::Library;
 use crate::profile::identity::Identity;
+use crate::profile::library::Profile;
 
 /// One connection and the devices behind it: what one task polls. An endpoint with several connections makes
 /// several of these.
@@ -192,10 +193,21 @@ fn device(index: SourceIndex, source: &ModbusSource, profiles: &Library, tags: &
         timeout: Duration::from_millis(source.timeout_ms()),
         limits: behaviour::limits(source, profiles),
         manners: behaviour::manners(source, profiles),
-        identity: profile.map(|profile| profile.identity.clone()).unwrap_or_default(),
+        identity: profile.map(|profile| identity(source, profile)).unwrap_or_default(),
         points: points.into_iter().filter_map(|point| with_tag(point, tags)).collect(),
         deliveries: Arc::default(),
     }
+}
+
+/// Returns what a device of the profile answers, at the addresses on the wire.
+fn identity(source: &ModbusSource, profile: &Profile) -> Identity {
+    let model_address = profile.sunspec_model.and(source.model_address.as_ref());
+    let base = model_address.and_then(|address| u16::try_from(*address.get_ref()).ok()).unwrap_or(0);
+    let mut identity = profile.identity.clone();
+    for register in &mut identity.registers {
+        register.address = register.address.saturating_add(base);
+    }
+    identity
 }
 
 fn with_tag(point: ResolvedPoint, tags: &[TagSpec]) -> Option<DevicePoint> {

@@ -63,6 +63,12 @@ fn prepare(text: &str, address: SocketAddr) -> (Vec<TagSpec>, Vec<Endpoint>) {
     (tags, endpoints)
 }
 
+/// Returns the devices of `[[source]]` tables.
+pub(super) fn devices(text: &str) -> Vec<super::device::Device> {
+    let (_, endpoints) = prepare(text, SocketAddr::from(([127, 0, 0, 1], 0)));
+    endpoints.into_iter().flat_map(|endpoint| endpoint.devices).collect()
+}
+
 impl Bench {
     fn start(text: &str, address: SocketAddr, clock: Clock, inbox: usize) -> Self {
         let (tags, mut endpoints) = prepare(text, address);
