@@ -79,6 +79,7 @@ pub struct Subscriber {
     inbox: mpsc::Sender<SampleBatch>,
     committed: watch::Receiver<u64>,
     deliveries: Arc<AtomicU64>,
+    reconnect: (Duration, Duration),
 }
 
 impl Subscriber {
@@ -100,7 +101,14 @@ impl Subscriber {
             None => format!("parkgate-{gateway}-{}", config.name.get_ref()),
         };
         let (config, tags) = (Arc::new(config), Arc::from(tags));
-        Self { index, config, client_id, tags, clock, health, inbox, committed, deliveries: Arc::default() }
+        let (deliveries, reconnect) = (Arc::default(), RECONNECT);
+        Self { index, config, client_id, tags, clock, health, inbox, committed, deliveries, reconnect }
+    }
+
+    /// Returns the same with other delays between two attempts to connect: a test has no time for real ones.
+    #[cfg(test)]
+    pub(super) fn reconnecting(self, first: Duration, max: Duration) -> Self {
+        Self { reconnect: (first, max), ..self }
     }
 
     fn settings(&self) -> Result<Settings, MqttError> {
@@ -141,8 +149,8 @@ impl Subscriber {
 pub async fn run(subscriber: Subscriber, token: CancellationToken) -> Result<(), MqttError> {
     let settings = subscriber.settings()?;
     let (client, mut connection) = link::open(&settings);
+    let mut backoff = Backoff::new(subscriber.reconnect.0, subscriber.reconnect.1);
     let mut session = Session::new(subscriber, client);
-    let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
     let mut delay = Duration::ZERO;
     session.report();
     loop {

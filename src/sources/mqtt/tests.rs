@@ -1,5 +1,8 @@
 //! The session against the embedded broker, through a link that a test can cut.
 
+mod broker;
+mod faults;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -73,20 +76,25 @@ struct Bench {
 }
 
 impl Bench {
-    #[expect(clippy::disallowed_methods, reason = "the source under test")]
     fn start(broker: SocketAddr, version: u16) -> Self {
+        Self::with(broker, &format!("version = {version}"), 64)
+    }
+
+    /// Starts it with further keys, and room for so many batches in front of the pipeline.
+    #[expect(clippy::disallowed_methods, reason = "the source under test")]
+    fn with(broker: SocketAddr, keys: &str, batches: usize) -> Self {
         let text = format!(
             r#"
             name = "floor"
             url = "mqtt://{broker}"
-            version = {version}
+            {keys}
             topic = [{{ filter = "floor/{{device}}/{{point}}", format = "json", value = "$.v", time = "$.ts" }}]
             point = [{{ name = "press-1.total", kind = "counter" }}]
             "#
         );
         let config: MqttSource = toml::from_str(&text).unwrap();
         let tags = config.tags(SourceIndex(0), &mut Problems::default());
-        let (sender, inbox) = mpsc::channel(64);
+        let (sender, inbox) = mpsc::channel(batches);
         let (committed, progress) = watch::channel(0);
         let (health, token) = (Health::default(), CancellationToken::new());
         let subscriber = Subscriber::new(
@@ -98,7 +106,8 @@ impl Bench {
             health.clone(),
             sender,
             progress,
-        );
+        )
+        .reconnecting(Duration::from_millis(50), Duration::from_millis(200));
         let running = tokio::spawn(run(subscriber, token.clone()));
         Self { inbox, committed, health, token, running }
     }
