@@ -162,6 +162,11 @@ impl Pipeline {
         Ok(pipeline)
     }
 
+    /// Says how far the clock can be trusted from the next step on.
+    pub fn set_clock_state(&mut self, state: ClockState) {
+        self.clock_state = state;
+    }
+
     /// Takes what the sources delivered, advances plant time to `now` and commits what came of it.
     ///
     /// # Errors
@@ -178,6 +183,11 @@ impl Pipeline {
 
     /// Advances the engine and commits, as often as more minutes are due than one commit closes.
     fn advance(&mut self, swaps: &[Swap], batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+        match self.store.clock_state() {
+            Some(_) => self.engine.observe_clock(now, self.clock_state),
+            // The first commit stores the state that the clock has then.
+            None => self.engine.set_clock_history([(now, self.clock_state)].into_iter().collect()),
+        }
         let effects = self.engine.advance(now);
         let mut more = effects.more;
         let mut step = self.commit(swaps, batches, now, effects)?;
@@ -221,6 +231,7 @@ impl Pipeline {
             Some(bytes) => Engine::restore(plant, self.clock_state, bytes)?,
             None => Engine::new(plant, self.clock_state),
         };
+        self.engine.set_clock_history(resume.clock.into_iter().collect());
         let open = |policy: &StreamPolicy| {
             let head = resume.heads.get(&policy.name).copied();
             Stream::open(
@@ -286,13 +297,15 @@ impl Pipeline {
             records.extend(self.revised(revision, &effects)?);
         }
         let pages = self.cut_pages(now, &records);
-        let has_input = !(batches.is_empty() && swaps.is_empty());
+        let has_clock_changed = self.store.clock_state().is_some_and(|stored| stored != self.clock_state);
+        let has_input = has_clock_changed || !(batches.is_empty() && swaps.is_empty());
         if !has_input && pages.is_empty() && !effects.moved && !effects.has_closed() {
             return Ok(Step { refused: effects.refused, events: effects.events, ..Step::default() });
         }
         let checkpoint = effects.has_closed().then(|| self.engine.checkpoint());
         let seq = self.store.commit(&Commit {
             now,
+            clock: self.clock_state,
             swaps,
             swap_outcomes: &effects.events.swaps,
             batches,
@@ -404,7 +417,8 @@ pub async fn run(
         let batches = gather(&mut ends.inbox, clock, token).await;
         loop {
             let now = clock.now() - clock.plant_ms(TRANSIT);
-            watch_clock(pipeline.engine.now(), clock.now(), health);
+            watch_clock(pipeline.engine.now(), clock, health);
+            pipeline.set_clock_state(clock.state());
             match block_in_place(|| pipeline.step(&batches, now)) {
                 Ok(step) => {
                     backoff.reset();
@@ -469,14 +483,21 @@ async fn gather(inbox: &mut mpsc::Receiver<SampleBatch>, clock: &Clock, token: &
     batches
 }
 
-/// Shows a clock that was set back: until it has caught up, nothing new can be placed in time.
-fn watch_clock(advanced_to: Timestamp, now: Timestamp, health: &Health) {
+/// Shows how far the clock can be trusted. One that was set back is the worst: until it has caught up, nothing new can
+/// be placed in time.
+fn watch_clock(advanced_to: Timestamp, clock: &Clock, health: &Health) {
+    let now = clock.now();
     let behind_ms = advanced_to.ms_since(now);
     let changed = if behind_ms > CLOCK_STEP_MS {
         let detail = format!("the clock stands {} s before what it has shown already", behind_ms / 1000);
         health.set("clock", Status::Failed, detail, now)
     } else {
-        health.set("clock", Status::Ok, "", now)
+        let (status, detail) = match clock.state() {
+            ClockState::Synchronised | ClockState::Simulated => (Status::Ok, ""),
+            ClockState::Unknown => (Status::Ok, "nobody on this box says whether its clock is synchronised"),
+            ClockState::Unsynchronised => (Status::Degraded, "the clock of this box is not synchronised"),
+        };
+        health.set("clock", status, detail, now)
     };
     if changed && behind_ms > CLOCK_STEP_MS {
         tracing::error!("the clock was set back by {} s: samples in between are kept but not used", behind_ms / 1000);

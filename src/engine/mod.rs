@@ -11,6 +11,7 @@
 mod assemble;
 pub mod calendar;
 mod checkpoint;
+pub mod clock_history;
 pub mod config;
 mod counter;
 pub mod kpi;
@@ -27,6 +28,7 @@ pub use record::{reissue, revise};
 pub use series::Events;
 
 use assemble::{Contributions, Span, assemble};
+use clock_history::ClockHistory;
 use plant::Plant;
 use series::{HORIZON_MS, Ingested, Series, TagMinute};
 use windows::{OpenWindow, Windows};
@@ -124,7 +126,7 @@ const NO_INPUT: u32 = u32::MAX;
 pub struct Engine {
     plant: Arc<Plant>,
     children: Vec<Vec<usize>>,
-    clock: ClockState,
+    clock: ClockHistory,
     lateness_ms: i64,
     /// The tags that are an input of an asset, ascending; most tags of a large plant are none.
     inputs: Vec<TagIndex>,
@@ -164,9 +166,19 @@ impl Engine {
             now: Timestamp(i64::MIN),
             refused: Refused::default(),
             events: Events::default(),
-            clock,
+            clock: ClockHistory::always(clock),
             plant,
         }
+    }
+
+    /// Replaces what is known of the clock: a restart goes on with what was stored.
+    pub fn set_clock_history(&mut self, history: ClockHistory) {
+        self.clock = history;
+    }
+
+    /// Notes the clock's state at an instant of plant time.
+    pub fn observe_clock(&mut self, at: Timestamp, state: ClockState) {
+        self.clock.observe(at, state);
     }
 
     /// Returns the plant.
@@ -246,7 +258,8 @@ impl Engine {
         for mut open in std::mem::take(&mut self.windows.open) {
             let missing = self.unobserved(Window { start: until, end: open.window.end });
             open.facts.iter_mut().zip(&missing).for_each(|(facts, missing)| facts.merge_over_time(missing));
-            effects.records.extend(record::close(&self.plant, self.clock, open));
+            let clock = self.clock.worst(open.window);
+            effects.records.extend(record::close(&self.plant, clock, open));
         }
         effects
     }
@@ -323,7 +336,8 @@ impl Engine {
         let closed = windows.add(&self.plant.grains, calendar, minute, &facts, |before| self.unobserved(before));
         self.windows = windows;
         for closed in closed {
-            effects.records.extend(record::close(&self.plant, self.clock, closed));
+            let clock = self.clock.worst(closed.window);
+            effects.records.extend(record::close(&self.plant, clock, closed));
         }
         let rows = self.plant.assets.iter().zip(facts).filter(|(_, facts)| !facts.is_empty());
         effects.facts.extend(rows.map(|(asset, facts)| FactRow { asset: asset.id.clone(), minute: start, facts }));

@@ -156,8 +156,8 @@ pub struct KpiValue {
     pub factors: Vec<FactorRef>,
 }
 
-/// Whether the box's clock could be trusted while the window was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether the box's clock could be trusted while the window was measured: the worst of its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClockState {
     /// The operating system reports a synchronised clock.
@@ -165,9 +165,37 @@ pub enum ClockState {
     /// It reports an unsynchronised one.
     Unsynchronised,
     /// It doesn't say.
+    #[default]
     Unknown,
     /// Plant time is simulated.
     Simulated,
+}
+
+impl ClockState {
+    /// Every state, in the order of their codes.
+    const ALL: [Self; 4] = [Self::Synchronised, Self::Unsynchronised, Self::Unknown, Self::Simulated];
+
+    /// Returns the stable code stored in databases.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns the state of a stored code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    /// Returns the one of two that can be trusted less; simulated time least of all.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        let rank = |state| match state {
+            Self::Synchronised => 0,
+            Self::Unknown => 1,
+            Self::Unsynchronised => 2,
+            Self::Simulated => 3,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
 }
 
 /// The records of one asset in one closed window: every KPI, over the same facts.

@@ -79,6 +79,29 @@ fn a_box_that_dies_after_any_commit_ends_with_the_records_of_one_that_never_did(
     assert_eq!(records(&cut.reader()), expected);
 }
 
+#[test]
+fn a_record_says_how_far_the_clock_could_be_trusted_whenever_the_box_died() {
+    let plant = plant();
+    let state =
+        |position| if (10..12).contains(&position) { ClockState::Unsynchronised } else { ClockState::Synchronised };
+    let clocked = |position, mut pipeline: Pipeline| {
+        pipeline.set_clock_state(state(position));
+        pipeline
+    };
+    let whole = clocked(0, open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()));
+    let whole = run_hour(whole, clocked);
+    let directory = tempfile::tempdir().unwrap();
+    let cut = run_hour(clocked(0, open(store_in(directory.path()))), |position, pipeline| {
+        drop(pipeline);
+        clocked(position, open(store_in(directory.path())))
+    });
+    let expected = records(&whole.reader());
+    let count = |state| expected.iter().filter(|record| record.clock == state).count();
+    let (trusted, doubted) = (count(ClockState::Synchronised), count(ClockState::Unsynchronised));
+    assert!(trusted > 0 && doubted > 0 && trusted + doubted == expected.len(), "{trusted} and {doubted}");
+    assert_eq!(records(&cut.reader()), expected);
+}
+
 /// The plant with a shift from 07:00 to `to`, of which records are made.
 fn plant_with_shift(to: i8) -> Arc<Plant> {
     let mut plant = (*plant()).clone();

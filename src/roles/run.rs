@@ -15,6 +15,7 @@ use super::{key, load};
 use crate::api::edge::Edge;
 use crate::api::{Api, Backend};
 use crate::config::Gateway;
+use crate::model::record::ClockState;
 use crate::model::tag::TagSpec;
 use crate::model::time::Timestamp;
 use crate::pipeline::{self, Ends, INBOX_BATCHES, Pipeline, StreamPolicy};
@@ -22,6 +23,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
 use crate::runtime::log;
 use crate::runtime::secret::Secret;
+use crate::runtime::synchronisation::{self, Witnesses};
 use crate::runtime::tasks::{Policy, Stage, Tasks};
 use crate::sinks::forwarder::SharedCursors;
 use crate::sinks::{influxdb, platform};
@@ -132,6 +134,8 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
         plant: Arc::clone(&plant),
         reader: reader.clone(),
     };
+    let mut tasks = Tasks::default();
+    watch_clock(&clock, &mut tasks).await;
     let policies = gateway.platforms.iter().map(|sink| StreamPolicy {
         name: sink.name.get_ref().clone(),
         epoch: sink.epoch(),
@@ -140,7 +144,6 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     let pipeline =
         Pipeline::open(Arc::clone(&plant), clock.state(), edge.gateway.clone(), policies.collect(), key, store)?;
     let health = Health::default();
-    let mut tasks = Tasks::default();
     let (wake, woken) = watch::channel(0);
     start_sources_and_pipeline(&gateway, pipeline, &plant.tags, wake, &clock, &health, &mut tasks);
     start_sinks(&gateway, &reader, &cursors, &woken, &clock, &health, &mut tasks);
@@ -148,6 +151,23 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     let api = Api::new(Backend::Edge(edge), health.clone(), clock, token);
     let address = super::start_http(&api, *gateway.http.listen.get_ref(), &mut tasks).await?;
     Ok(RunningGateway { tasks, address, health, reader })
+}
+
+/// Learns whether the clock is synchronised before anything is measured by it, and keeps that true.
+async fn watch_clock(clock: &Clock, tasks: &mut Tasks) {
+    if clock.state() == ClockState::Simulated {
+        return;
+    }
+    let witnesses = Witnesses::default();
+    clock.set_state(witnesses.ask(clock.now()).await);
+    let clock = clock.clone();
+    tasks.supervise("clock", Stage::Sources, Policy::Restart, move |token| {
+        let (clock, witnesses) = (clock.clone(), witnesses.clone());
+        async move {
+            synchronisation::watch(clock, witnesses, token).await;
+            Ok(())
+        }
+    });
 }
 
 fn start_sources_and_pipeline(

@@ -4,6 +4,7 @@
 //! interval are I/O time: they use `tokio::time` directly and are never scaled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -17,15 +18,15 @@ pub struct Clock(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
-    System,
+    System { state: AtomicU8 },
     Scaled { origin: Timestamp, started: Instant, speed: f64 },
     Manual(watch::Sender<Timestamp>),
 }
 
 impl Clock {
-    /// The operating system's wall clock.
+    /// The operating system's wall clock; whether it is synchronised is unknown until [`Clock::set_state`].
     pub fn system() -> Self {
-        Self(Arc::new(Kind::System))
+        Self(Arc::new(Kind::System { state: AtomicU8::new(ClockState::Unknown.code()) }))
     }
 
     /// A clock that starts at `origin` and runs `speed` times as fast as real time.
@@ -47,7 +48,7 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
-            Kind::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Kind::System { .. } => match SystemTime::now().duration_since(UNIX_EPOCH) {
                 Ok(since) => Timestamp(since.as_millis() as i64),
                 Err(before) => Timestamp(-(before.duration().as_millis() as i64)),
             },
@@ -68,8 +69,15 @@ impl Clock {
     /// Says how far plant time can be trusted.
     pub fn state(&self) -> ClockState {
         match &*self.0 {
-            Kind::System => ClockState::Unknown,
+            Kind::System { state } => ClockState::from_code(state.load(Ordering::Relaxed)).unwrap_or_default(),
             Kind::Scaled { .. } | Kind::Manual(_) => ClockState::Simulated,
+        }
+    }
+
+    /// Tells the operating system's clock what is known of its synchronisation. Other clocks ignore it.
+    pub fn set_state(&self, known: ClockState) {
+        if let Kind::System { state } = &*self.0 {
+            state.store(known.code(), Ordering::Relaxed);
         }
     }
 
@@ -88,7 +96,7 @@ impl Clock {
     fn speed(&self) -> f64 {
         match &*self.0 {
             Kind::Scaled { speed, .. } => *speed,
-            Kind::System | Kind::Manual(_) => 1.0,
+            Kind::System { .. } | Kind::Manual(_) => 1.0,
         }
     }
 
@@ -112,7 +120,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, Duration, Timestamp};
+    use super::{Clock, ClockState, Duration, Timestamp};
 
     #[tokio::test]
     async fn a_manual_clock_wakes_those_who_wait_for_its_instant() {
@@ -124,6 +132,17 @@ mod tests {
         clock.set(Timestamp(10));
         waiting.await.unwrap();
         assert_eq!(clock.now(), Timestamp(10));
+    }
+
+    #[test]
+    fn only_the_systems_clock_learns_of_its_synchronisation() {
+        for (clock, expected) in [
+            (Clock::system(), ClockState::Synchronised),
+            (Clock::manual(Timestamp(0)), ClockState::Simulated),
+        ] {
+            clock.set_state(ClockState::Synchronised);
+            assert_eq!(clock.clone().state(), expected);
+        }
     }
 
     #[test]

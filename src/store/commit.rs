@@ -4,10 +4,10 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::envelope;
 use super::error::StoreError;
-use super::{Store, block, facts, pages, position, records, swaps};
+use super::{Store, block, clock, facts, pages, position, records, swaps};
 use crate::ledger::page::SignedPage;
 use crate::model::fact::FactRow;
-use crate::model::record::WindowRecord;
+use crate::model::record::{ClockState, WindowRecord};
 use crate::model::sample::SampleBatch;
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::time::Timestamp;
@@ -23,6 +23,8 @@ pub(super) const BATCHES_MAX: usize = 1 << 16;
 pub struct Commit<'a> {
     /// Plant time of the turn; replay advances the engine to it.
     pub now: Timestamp,
+    /// How far the clock could be trusted.
+    pub clock: ClockState,
     /// Told swaps that the engine took before the samples.
     pub swaps: &'a [Swap],
     /// What became of told swaps, these or earlier ones.
@@ -56,6 +58,9 @@ impl Store {
             "INSERT INTO commits (seq, now, config, samples_total) VALUES (?1, ?2, ?3, ?4)",
             params![position(seq), commit.now.0, self.tags.config(), position(samples_total)],
         )?;
+        if self.clock_state != Some(commit.clock) {
+            clock::note(&transaction, seq, commit.now, commit.clock)?;
+        }
         swaps::note(&transaction, seq, commit.swaps, commit.swap_outcomes)?;
         block::stage(&transaction, &self.tags, seq, commit.batches)?;
         facts::replace(&transaction, commit.facts)?;
@@ -66,6 +71,7 @@ impl Store {
             write_checkpoint(&transaction, seq, state)?;
         }
         transaction.commit()?;
+        self.clock_state = Some(commit.clock);
         self.last_seq = seq;
         self.samples_total = samples_total;
         Ok(seq)

@@ -12,6 +12,7 @@ use super::tags::TagIds;
 use super::{position, swaps};
 use crate::ledger::page::Head;
 use crate::model::id::{Digest, StreamName};
+use crate::model::record::ClockState;
 use crate::model::sample::{Sample, SampleBatch};
 use crate::model::swap::Swap;
 use crate::model::tag::SourceIndex;
@@ -48,6 +49,8 @@ pub struct Resume {
     pub after: u64,
     /// The newest page of each stream.
     pub heads: BTreeMap<StreamName, Head>,
+    /// When the state of the clock changed, ascending.
+    pub clock: Vec<(Timestamp, ClockState)>,
 }
 
 /// Returns at most `limit` commits from `from_seq` on.

@@ -14,6 +14,7 @@
 
 mod block;
 mod chunk;
+mod clock;
 mod columns;
 mod commit;
 mod compact;
@@ -55,6 +56,7 @@ pub use swaps::{SwapRow, Swaps};
 
 use crate::model::fact::Facts;
 use crate::model::id::{AssetId, Digest};
+use crate::model::record::ClockState;
 use crate::model::swap::Swap;
 use crate::model::tag::TagSpec;
 use crate::model::time::{Grain, Timestamp, Window};
@@ -70,6 +72,8 @@ pub struct Store {
     tags: TagIds,
     /// Of the newest commit; 0 before the first.
     last_seq: u64,
+    /// Of the newest commit; `None` before the first.
+    clock_state: Option<ClockState>,
     /// Of all commits.
     samples_total: u64,
     /// Of the newest compacted commit; 0 before the first.
@@ -117,6 +121,7 @@ impl Store {
         transaction.commit()?;
         let samples_compacted = journal::meta(&connection, journal::COMPACTED_SAMPLES)?;
         let (last_seq, samples_total) = journal::newest(&connection)?;
+        let clock_state = clock::newest(&connection)?;
         let compacted_through = journal::meta(&connection, journal::COMPACTED_THROUGH)?;
         stretch::discard(&connection, compacted_through)?;
         Ok(Self {
@@ -124,6 +129,7 @@ impl Store {
             connection,
             tags,
             last_seq,
+            clock_state,
             samples_total,
             compacted_through,
             samples_compacted,
@@ -138,6 +144,11 @@ impl Store {
         self.last_seq
     }
 
+    /// Returns the clock's state as it was committed last; `None` before the first commit.
+    pub const fn clock_state(&self) -> Option<ClockState> {
+        self.clock_state
+    }
+
     /// Returns what a restart needs beside the [journal](Store::journal) after it: the newest checkpoint, and the end
     /// of each stream.
     ///
@@ -145,7 +156,12 @@ impl Store {
     /// [`StoreError::Damaged`] where stored bytes aren't what was written; the caller stops.
     pub fn resume(&self) -> Result<Resume, StoreError> {
         let (checkpoint, after) = journal::checkpoint(&self.connection)?.unzip();
-        Ok(Resume { checkpoint, after: after.unwrap_or(0), heads: pages::heads(&self.connection)? })
+        Ok(Resume {
+            checkpoint,
+            after: after.unwrap_or(0),
+            heads: pages::heads(&self.connection)?,
+            clock: clock::history(&self.connection)?,
+        })
     }
 
     /// Returns at most `limit` commits from `from_seq` on, ascending, each batch exactly as it was committed.

@@ -1,4 +1,4 @@
--- Schema 2 of parkgate.db: thinned history, and meters that were swapped.
+-- Schema 2 of parkgate.db: thinned history, meters that were swapped, and the state of the clock.
 
 -- How many samples of the tag compaction left out between the first and the last commit of a chunk.
 ALTER TABLE chunks ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
@@ -19,3 +19,13 @@ CREATE TABLE swaps (
     outcome     TEXT,             -- what became of it; null until that is known
     UNIQUE (tag, at)
 ) STRICT;
+
+-- From which commit on the clock was in which state; one row a change.
+CREATE TABLE clock_states (
+    from_seq INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL, -- plant time of that commit
+    state    INTEGER NOT NULL
+) STRICT;
+-- Of what was measured before, nobody knows it.
+INSERT INTO clock_states (from_seq, at, state)
+SELECT 0, 0, 2 WHERE EXISTS (SELECT 1 FROM commits) OR EXISTS (SELECT 1 FROM spans);

@@ -11,7 +11,7 @@ use crate::ledger::page::SignedPage;
 use crate::model::fact::{FactRow, Facts, Measure};
 use crate::model::id::AssetId;
 use crate::model::number::Number;
-use crate::model::record::WindowRecord;
+use crate::model::record::{ClockState, WindowRecord};
 use crate::model::sample::{Quality, Sample, SampleBatch};
 use crate::model::tag::{SourceIndex, TagIndex};
 use crate::model::time::{MINUTE_MS, Timestamp};
@@ -132,6 +132,7 @@ impl Model {
         let commit = Commit {
             swaps: &[],
             swap_outcomes: &[],
+            clock: ClockState::Unknown,
             now: Timestamp(turn.now),
             batches: &turn.batches,
             facts: &turn.facts,

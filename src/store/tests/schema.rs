@@ -15,7 +15,7 @@ fn the_text_of_a_released_schema_never_changes() {
         digests,
         [
             "aa29d86c11e3a7686550831eb945605231240dfe278f994535d56b68dfa7b8c2",
-            "aa9c8125ee839b05b3fe5509881335a2de5e3630dcbe30c0cdbed5997d2bc0e1"
+            "7035a66e6182dabe323506fe2dbb5d0d924350e134c19f4a3349b3d878e2bb46"
         ]
     );
 }
