@@ -20,6 +20,7 @@ use super::address::Address;
 use super::behaviour;
 use super::plan::{Span, WORDS_MAX};
 use super::points::{ResolvedPoint, resolve};
+use super::reach;
 use super::transport::{Security, Transport};
 
 /// A text with a form of its own, read without stopping at the first fault: what was written is kept, so that
@@ -205,15 +206,7 @@ const TIMEOUT_MS: RangeInclusive<i64> = 10..=60_000;
 impl ModbusSource {
     /// Names every problem of the source itself; [`ModbusSource::tags`] names those of its points.
     pub fn check(&self, problems: &mut Problems) {
-        if let Err(reason) = Transport::parse(self.url.get_ref()) {
-            problems.error(self.url.span(), reason, "write tcp://host:port, like tcp://192.168.10.20:502");
-        }
-        if let Some(unit) = &self.unit
-            && u8::try_from(*unit.get_ref()).is_err()
-        {
-            let message = format!("unit {} is outside 0 to 255", unit.get_ref());
-            problems.error(unit.span(), message, "write the unit identifier set on the device, often 1");
-        }
+        reach::check(self, problems);
         check_period("every", self.every.as_ref(), PERIOD_MS, problems);
         check_period("timeout", self.timeout.as_ref(), TIMEOUT_MS, problems);
         for (key, ratio) in [("ct_ratio", &self.ct_ratio), ("pt_ratio", &self.pt_ratio)] {

@@ -19,6 +19,7 @@ mod points;
 pub mod poll;
 pub mod sunspec;
 pub mod taglist;
+mod reach;
 pub mod transport;
 
 pub use device::{Endpoint, endpoints};

@@ -1,24 +1,40 @@
 //! The connection to a Modbus endpoint: the only folder that touches the Modbus crate.
 //!
 //! In: a [`Request`], which can express a read and nothing else. Out: its answer, or why there is none. One
-//! transaction at a time, each with a time limit. After a time-out or any fault but an exception answer the
-//! connection is gone: a late answer can then never be taken for the answer to another request.
+//! transaction at a time, each with a time limit. An answer is handed over only where it can't belong to anything
+//! but what was asked:
+//!
+//! - over TCP and TLS each answer names its transaction. After a time-out or a mistaken answer the connection is
+//!   dropped, and a transaction number under which something is still owed is used for a read of another length
+//! - a line (serial, or RTU through a serial server) names none. After a time-out or a mistaken answer it is listened
+//!   to until it is silent, and the unit must first answer a fence ([`owed`]) before its values are believed again
+//!
+//! On a serial line this is a guest: it listens before it speaks, and where another master talks it sends nothing.
 
+mod codec;
 mod identity;
+mod line;
+mod open;
+mod owed;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_modbus::client::{Client, Context, tcp};
+use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::SlaveContext;
-use tokio_modbus::{Error, ProtocolError, Slave};
+use tokio_modbus::{ExceptionCode, Response, Slave};
+
+use codec::{answer, describe, encode, fits, frame_len, is_mistaken};
+pub use identity::Identity;
+use line::Line;
+use owed::{Answered, Owed, Shape};
 
 use super::plan::{Answer, Request};
 use super::transport::{Security, Transport};
 use crate::profile::register::Table;
-
-pub use identity::Identity;
 
 /// Why a request has no answer. Each variant is another decision of the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,10 +42,11 @@ pub enum LinkError {
     /// The device answered that it won't: the connection stays, the request fails.
     #[error("exception {0}: {name}", name = exception_name(*.0))]
     Exception(u8),
-    /// No answer in time: the connection was dropped.
+    /// No answer in time: the connection was dropped; a line stays open and is drained before it is used again.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// The connection broke or its answer was no Modbus: it was dropped.
+    /// The connection broke or its answer was none to the question: it was dropped; a line that still stands is
+    /// drained before it is used again.
     #[error("connection lost: {0}")]
     Lost(String),
     /// There is no connection.
@@ -56,14 +73,32 @@ pub const fn exception_name(code: u8) -> &'static str {
     }
 }
 
+/// Fences that are tried before one read, as long as the unit answers them.
+const FENCES_IN_A_ROW: usize = 3;
+
 /// One connection, opened and given up as its answers demand.
 pub struct Link {
     transport: Transport,
     security: Security,
     context: Option<Context>,
+    /// Present exactly where there is a connection without transaction ids.
+    line: Option<Line>,
     /// Whether the present connection has answered yet.
     has_answered: bool,
+    owed: Owed,
+    /// Numbers of transactions without answer, and what they asked for. They outlive the connection: so do answers
+    /// that a gateway keeps.
+    unanswered: Vec<(u16, u8, Shape)>,
+    /// Number of the next transaction on this connection.
+    transaction: u16,
+    /// What is being asked. Still there at the next call where the caller gave up waiting.
+    asking: Option<(u8, Shape)>,
+    /// What [`Link::prepare`] has just made sure of.
+    prepared: Option<(u8, Request)>,
 }
+
+/// Transactions without answer that are remembered; the connection is dropped after each, so they are old soon.
+const UNANSWERED_MAX: usize = 8;
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -72,14 +107,20 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    /// Returns a link that isn't connected yet.
-    pub const fn new(transport: Transport, security: Security) -> Self {
-        Self { transport, security, context: None, has_answered: false }
-    }
-
-    /// Closes the connection, if there is one.
-    pub fn close(&mut self) {
-        self.context = None;
+    /// Returns a link that isn't connected yet. `security` matters to TLS alone.
+    pub fn new(transport: Transport, security: Security) -> Self {
+        Self {
+            transport,
+            security,
+            context: None,
+            line: None,
+            has_answered: false,
+            owed: Owed::default(),
+            unanswered: Vec::new(),
+            transaction: 0,
+            asking: None,
+            prepared: None,
+        }
     }
 
     /// Says whether there is a connection, as far as is known.
@@ -93,51 +134,101 @@ impl Link {
         self.has_answered
     }
 
-    /// Opens a new connection in place of the present one.
+    /// Closes the connection, if there is one.
+    pub fn close(&mut self) {
+        self.context = None;
+        self.line = None;
+        self.prepared = None;
+    }
+
+    /// Opens a new connection in place of the present one. `limit` counts for each step: connection, TLS. A serial
+    /// line is then listened to for [`line::LISTEN_FIRST`].
     ///
     /// # Errors
-    /// [`LinkError::Connect`]; the caller waits before it tries again.
+    /// [`LinkError::Connect`] or [`LinkError::Foreign`]; the caller waits before it tries again.
     pub async fn connect(&mut self, limit: Duration) -> Result<(), LinkError> {
-        self.context = None;
+        self.book_given_up();
+        self.close();
         self.has_answered = false;
-        let Transport::Tcp { host, port } = &self.transport else {
-            return Err(LinkError::Connect(format!("{} is not carried yet", self.transport)));
-        };
-        let Security { .. } = &self.security;
-        let stream = match timeout(limit, TcpStream::connect((host.as_str(), *port))).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(LinkError::Connect(error.to_string())),
-            Err(_) => return Err(LinkError::Connect(format!("not accepted within {limit:?}"))),
-        };
-        // Requests are small and wait for their answer; an old kernel that can't switch the delay off still works.
-        let _ = stream.set_nodelay(true);
-        self.context = Some(tcp::attach(stream));
+        self.transaction = 0;
+        match &self.transport {
+            Transport::Tcp { host, port } => {
+                self.context = Some(tcp::attach(open::tcp(host, *port, limit).await?));
+            }
+            Transport::Tls { host, port } => {
+                self.context = Some(tcp::attach(open::tls(host, *port, &self.security, limit).await?));
+            }
+            Transport::RtuOverTcp { host, port } => {
+                let line = Line::through_tcp(open::tcp(host, *port, limit).await?);
+                self.take_line(line);
+            }
+            Transport::Serial { path, line } => {
+                let line = Line::serial(open::serial(path, *line).await?, *line);
+                line.listen_first(&self.owed).await?;
+                self.take_line(line);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_line(&mut self, line: Line) {
+        self.owed.distrust_all();
+        self.context = Some(rtu::attach(line.tap()));
+        self.line = Some(line);
+    }
+
+    /// Makes sure that the next answer of `unit` can only belong to `request`: drains a line that is in doubt and
+    /// lets the unit answer a fence. [`Link::read`] does it where the caller didn't; a caller that takes the time of
+    /// a read calls it first, so that waiting doesn't count as reading.
+    ///
+    /// Takes up to one `limit` to drain and one for each of 3 fences.
+    ///
+    /// # Errors
+    /// As [`Link::read`].
+    pub async fn prepare(&mut self, unit: u8, request: Request, limit: Duration) -> Result<(), LinkError> {
+        self.book_given_up();
+        if self.line.is_none() {
+            self.skip_owed_transactions(unit, request, limit).await?;
+            self.prepared = Some((unit, request));
+            return Ok(());
+        }
+        if unit == 0 {
+            return Err(LinkError::Lost("unit 0 of a serial line is everybody, and nobody answers".to_owned()));
+        }
+        for _ in 0..FENCES_IN_A_ROW {
+            self.drain().await?;
+            let Some(fence) = self.owed.fence(unit, request) else {
+                self.prepared = Some((unit, request));
+                return Ok(());
+            };
+            match self.ask(unit, encode(fence), Shape::of(fence), limit).await {
+                Ok(_) | Err(LinkError::Exception(_)) => {}
+                // What came in its place was an owed answer: one less to come.
+                Err(LinkError::Lost(_)) if self.line.is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.drain().await?;
+        if self.owed.fence(unit, request).is_some() {
+            let reason = format!("unit {unit} can't be told to be in step: it answers, but not what it is asked");
+            return Err(LinkError::Lost(reason));
+        }
+        self.prepared = Some((unit, request));
         Ok(())
     }
 
     /// Asks `unit` and waits for its answer, which has exactly as many words or bits as were asked for.
     ///
     /// # Errors
-    /// [`LinkError`]; after any but [`LinkError::Exception`] there is no connection. The same holds when the
+    /// [`LinkError`]; [`Link::is_connected`] says whether there is still a connection. There is none when the
     /// returned future is dropped before it is done.
     pub async fn read(&mut self, unit: u8, request: Request, limit: Duration) -> Result<Answer, LinkError> {
-        // Taken out for the time of the transaction: whatever happens meanwhile, it doesn't come back by itself.
-        let Some(mut context) = self.context.take() else {
-            return Err(LinkError::Connect("not opened".to_owned()));
-        };
-        context.set_slave(Slave(unit));
-        let response = match timeout(limit, context.call(encode(request))).await {
-            Err(_) => return Err(LinkError::Timeout(limit)),
-            Ok(Err(error)) => return Err(LinkError::Lost(describe(error))),
-            Ok(Ok(response)) => response,
-        };
-        let answer = match response {
-            Err(exception) => Err(LinkError::Exception(exception.into())),
-            Ok(response) => Ok(answer(response, request)?),
-        };
-        self.has_answered = true;
-        self.context = Some(context);
-        answer
+        if self.prepared.take() != Some((unit, request)) {
+            self.prepare(unit, request, limit).await?;
+            self.prepared = None;
+        }
+        let response = self.ask(unit, encode(request), Shape::of(request), limit).await?;
+        answer(response, request).ok_or_else(|| LinkError::Lost("the answer changed its length".to_owned()))
     }
 
     /// Asks `unit` who made it (function 43/14, basic objects).
@@ -145,71 +236,149 @@ impl Link {
     /// # Errors
     /// As [`Link::read`]; most devices don't know the function and answer with exception 1.
     pub async fn identify(&mut self, unit: u8, limit: Duration) -> Result<Identity, LinkError> {
+        if self.line.is_some()
+            && let Some(request) = Request::new(Table::Holding, 0, 1)
+        {
+            self.prepare(unit, request, limit).await?;
+        }
         let mut gathered = identity::Gathered::default();
         while let Some(object) = gathered.next() {
-            let Some(mut context) = self.context.take() else {
-                return Err(LinkError::Connect("not opened".to_owned()));
-            };
-            context.set_slave(Slave(unit));
-            let response = match timeout(limit, context.call(identity::request(object))).await {
-                Err(_) => return Err(LinkError::Timeout(limit)),
-                Ok(Err(error)) => return Err(LinkError::Lost(describe(error))),
-                Ok(Ok(response)) => response,
-            };
-            if let Ok(response) = &response {
-                gathered.add(response).map_err(LinkError::Lost)?;
-            }
-            self.has_answered = true;
-            self.context = Some(context);
-            response.map_err(|exception| LinkError::Exception(exception.into()))?;
+            self.prepared = None;
+            let response = self.ask(unit, identity::request(object), Shape::of_identification(), limit).await?;
+            gathered.add(&response).map_err(LinkError::Lost)?;
+            self.drain().await?;
         }
         Ok(gathered.identity())
     }
-}
 
-/// Writes a request in the crate's terms: the four reading function codes are all there is.
-const fn encode(request: Request) -> tokio_modbus::Request<'static> {
-    let (address, count) = (request.address(), request.count());
-    match request.table() {
-        Table::Coil => tokio_modbus::Request::ReadCoils(address, count),
-        Table::Discrete => tokio_modbus::Request::ReadDiscreteInputs(address, count),
-        Table::Holding => tokio_modbus::Request::ReadHoldingRegisters(address, count),
-        Table::Input => tokio_modbus::Request::ReadInputRegisters(address, count),
+    /// Where the number of the next transaction is one under which the same answer is still owed, spends it on a
+    /// read of another length.
+    async fn skip_owed_transactions(&mut self, unit: u8, request: Request, limit: Duration) -> Result<(), LinkError> {
+        while self.unanswered.contains(&(self.transaction, unit, Shape::of(request))) {
+            let owes = |fence: &Request| self.unanswered.contains(&(self.transaction, unit, Shape::of(*fence)));
+            let Some(fence) = owed::fences(request).into_iter().find(|fence| !owes(fence)) else { return Ok(()) };
+            match self.ask(unit, encode(fence), Shape::of(fence), limit).await {
+                Ok(_) | Err(LinkError::Exception(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
-}
 
-fn answer(response: tokio_modbus::Response, request: Request) -> Result<Answer, LinkError> {
-    use tokio_modbus::Response;
-    let count = usize::from(request.count());
-    match response {
-        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) if words.len() == count => {
-            Ok(Answer::Words(words))
+    /// One transaction. Whatever comes back has the shape of the answer, or is an exception.
+    async fn ask(
+        &mut self,
+        unit: u8,
+        question: tokio_modbus::Request<'static>,
+        shape: Shape,
+        limit: Duration,
+    ) -> Result<Response, LinkError> {
+        // Taken out for the time of the transaction: whatever happens meanwhile, it doesn't come back by itself.
+        let Some(mut context) = self.context.take() else {
+            return Err(LinkError::Connect("not opened".to_owned()));
+        };
+        if let Some(line) = &self.line {
+            line.begin();
         }
-        // Bits arrive in whole bytes.
-        Response::ReadCoils(mut bits) | Response::ReadDiscreteInputs(mut bits)
-            if bits.len() == count.next_multiple_of(8) =>
-        {
-            bits.truncate(count);
-            Ok(Answer::Bits(bits))
+        self.asking = Some((unit, shape));
+        context.set_slave(Slave(unit));
+        let outcome = timeout(limit, context.call(question)).await;
+        self.asking = None;
+        let transaction = self.transaction;
+        self.transaction = transaction.wrapping_add(1);
+        match outcome {
+            Err(_) => {
+                self.owe(transaction, unit, shape);
+                self.after_silence(limit, shape);
+                Err(LinkError::Timeout(limit))
+            }
+            Ok(Err(error)) => {
+                if is_mistaken(&error) {
+                    self.mistake(transaction, unit, shape);
+                } else {
+                    self.line = None;
+                }
+                Err(LinkError::Lost(describe(error)))
+            }
+            Ok(Ok(response)) => self.check(context, transaction, unit, shape, response),
         }
-        _ => Err(LinkError::Lost(format!("the answer to {request} has another length or kind than asked for"))),
     }
-}
 
-fn describe(error: Error) -> String {
-    match error {
-        Error::Protocol(ProtocolError::HeaderMismatch { message, .. }) => {
-            format!("the answer belongs to another request ({})", message.trim())
+    /// Hands over what has come where it is the answer and nothing else.
+    fn check(
+        &mut self,
+        context: Context,
+        transaction: u16,
+        unit: u8,
+        shape: Shape,
+        response: Result<Response, ExceptionCode>,
+    ) -> Result<Response, LinkError> {
+        let (fits, len) = match &response {
+            Ok(response) => (fits(response, shape), frame_len(response)),
+            Err(_) => (true, line::EXCEPTION_LEN),
+        };
+        let excess = self.line.as_mut().map_or(0, |line| line.answered(len));
+        if !fits || excess >= line::FRAME_LEN_MIN {
+            self.mistake(transaction, unit, shape);
+            return Err(LinkError::Lost(if fits {
+                format!("{excess} bytes came beside the answer")
+            } else {
+                "the answer has another length or kind than asked for".to_owned()
+            }));
         }
-        Error::Protocol(ProtocolError::FunctionCodeMismatch { request, .. }) => {
-            format!("the answer to {request} carries another function code")
+        self.has_answered = true;
+        self.context = Some(context);
+        if self.line.is_some() {
+            let answered = if response.is_ok() { Answered::Data } else { Answered::Refused };
+            self.owed.answered(unit, shape, answered);
         }
-        // The crate reports an orderly close as whatever the system's last error happened to be.
-        Error::Transport(error)
-            if error.raw_os_error() == Some(0) || error.kind() == std::io::ErrorKind::WouldBlock =>
-        {
-            "closed by the device".to_owned()
+        response.map_err(|exception| LinkError::Exception(exception.into()))
+    }
+
+    async fn drain(&mut self) -> Result<(), LinkError> {
+        let Some(line) = &mut self.line else { return Ok(()) };
+        let outcome = line.drain(&mut self.owed).await;
+        if outcome.is_err() {
+            self.close();
         }
-        Error::Transport(error) => error.to_string(),
+        outcome
+    }
+
+    /// A question whose asker gave up waiting is owed an answer like any other.
+    fn book_given_up(&mut self) {
+        if let Some((unit, shape)) = self.asking.take() {
+            self.owe(self.transaction, unit, shape);
+            self.close();
+        }
+    }
+
+    fn owe(&mut self, transaction: u16, unit: u8, shape: Shape) {
+        if self.line.is_some() {
+            self.owed.unanswered(unit, shape);
+            return;
+        }
+        if self.unanswered.len() == UNANSWERED_MAX {
+            self.unanswered.remove(0);
+        }
+        self.unanswered.push((transaction, unit, shape));
+    }
+
+    /// Something else came in place of the answer, which is still owed.
+    fn mistake(&mut self, transaction: u16, unit: u8, shape: Shape) {
+        self.owe(transaction, unit, shape);
+        if let Some(line) = &mut self.line {
+            self.owed.mistaken(unit, shape);
+            line.doubt();
+            self.context = Some(rtu::attach(line.tap()));
+        }
+    }
+
+    fn after_silence(&mut self, limit: Duration, shape: Shape) {
+        let Some(line) = &mut self.line else { return };
+        if line.timed_out(limit, shape) {
+            self.context = Some(rtu::attach(line.tap()));
+        } else {
+            self.line = None;
+        }
     }
 }
