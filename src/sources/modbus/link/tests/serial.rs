@@ -29,7 +29,7 @@ impl Bus {
         unlockpt(&bus).unwrap();
         rustix::io::ioctl_fionbio(&bus, true).unwrap();
         let path = ptsname(&bus, Vec::new()).unwrap().into_string().unwrap();
-        (Self(AsyncFd::new(bus).unwrap()), PathBuf::from(path))
+        (Self(AsyncFd::register(bus).unwrap()), PathBuf::from(path))
     }
 }
 
