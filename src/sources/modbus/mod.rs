@@ -17,9 +17,9 @@ pub mod plan;
 pub mod plausible;
 mod points;
 pub mod poll;
+mod reach;
 pub mod sunspec;
 pub mod taglist;
-mod reach;
 pub mod transport;
 
 pub use device::{Endpoint, endpoints};

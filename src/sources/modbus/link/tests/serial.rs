@@ -29,7 +29,9 @@ impl Bus {
         unlockpt(&bus).unwrap();
         rustix::io::ioctl_fionbio(&bus, true).unwrap();
         let path = ptsname(&bus, Vec::new()).unwrap().into_string().unwrap();
-        (Self(AsyncFd::register(bus).unwrap()), PathBuf::from(path))
+        #[expect(deprecated, reason = "its successor is unsafe, and the terminal is owned by this alone")]
+        let bus = AsyncFd::new(bus).unwrap();
+        (Self(bus), PathBuf::from(path))
     }
 }
 
