@@ -7,13 +7,13 @@
 //! - over TCP and TLS each answer names its transaction. After a time-out or a mistaken answer the connection is
 //!   dropped, and a transaction number under which something is still owed is used for a read of another length
 //! - a line (serial, or RTU through a serial server) names none. After a time-out or a mistaken answer it is listened
-//!   to until it is silent, and the unit must first answer a fence ([`owed`]) before its values are believed again
+//!   to until it is silent, and the unit must first answer a fence (`owed`) before its values are believed again
 //!
 //! On a serial line this is a guest: it listens before it speaks, and where another master talks it sends nothing.
 
+mod bus;
 mod codec;
 mod identity;
-mod line;
 mod open;
 mod owed;
 #[cfg(test)]
@@ -27,9 +27,9 @@ use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{ExceptionCode, Response, Slave};
 
+use bus::Line;
 use codec::{answer, describe, encode, fits, frame_len, is_mistaken};
 pub use identity::Identity;
-use line::Line;
 use owed::{Answered, Owed, Shape};
 
 use super::plan::{Answer, Request};
@@ -108,14 +108,14 @@ impl std::fmt::Debug for Link {
 
 impl Link {
     /// Returns a link that isn't connected yet. `security` matters to TLS alone.
-    pub fn new(transport: Transport, security: Security) -> Self {
+    pub const fn new(transport: Transport, security: Security) -> Self {
         Self {
             transport,
             security,
             context: None,
             line: None,
             has_answered: false,
-            owed: Owed::default(),
+            owed: Owed::new(),
             unanswered: Vec::new(),
             transaction: 0,
             asking: None,
@@ -142,7 +142,7 @@ impl Link {
     }
 
     /// Opens a new connection in place of the present one. `limit` counts for each step: connection, TLS. A serial
-    /// line is then listened to for [`line::LISTEN_FIRST`].
+    /// line is then listened to for 2 s before anything is sent.
     ///
     /// # Errors
     /// [`LinkError::Connect`] or [`LinkError::Foreign`]; the caller waits before it tries again.
@@ -315,10 +315,10 @@ impl Link {
     ) -> Result<Response, LinkError> {
         let (fits, len) = match &response {
             Ok(response) => (fits(response, shape), frame_len(response)),
-            Err(_) => (true, line::EXCEPTION_LEN),
+            Err(_) => (true, bus::EXCEPTION_LEN),
         };
         let excess = self.line.as_mut().map_or(0, |line| line.answered(len));
-        if !fits || excess >= line::FRAME_LEN_MIN {
+        if !fits || excess >= bus::FRAME_LEN_MIN {
             self.mistake(transaction, unit, shape);
             return Err(LinkError::Lost(if fits {
                 format!("{excess} bytes came beside the answer")

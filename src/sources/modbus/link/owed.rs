@@ -67,7 +67,7 @@ pub(super) enum Answered {
 }
 
 /// What the units behind one connection may still answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Owed {
     /// Units whose next answer can only belong to the next question.
     in_step: BTreeSet<u8>,
@@ -95,6 +95,11 @@ impl Behind {
 }
 
 impl Owed {
+    /// Nothing was asked yet, and no unit is known to be in step.
+    pub(super) const fn new() -> Self {
+        Self { in_step: BTreeSet::new(), behind: BTreeMap::new() }
+    }
+
     /// Nothing is known of any unit: the line was opened, or talked by itself.
     pub(super) fn distrust_all(&mut self) {
         self.in_step.clear();
@@ -198,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_unit_is_in_step_once_it_answered_a_fence_of_another_shape() {
-        let mut owed = Owed::default();
+        let mut owed = Owed::new();
         let wanted = holding(100, 10);
         let fence = owed.fence(1, wanted).unwrap();
         assert_eq!(fence, holding(100, 9), "one register fewer, where there are more than one");
@@ -214,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_fence_is_never_one_that_is_owed_itself() {
-        let mut owed = Owed::default();
+        let mut owed = Owed::new();
         let wanted = holding(0, 1);
         owed.unanswered(7, Shape::of(wanted));
         let mut asked = vec![Shape::of(wanted)];
@@ -228,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_exception_shows_step_only_where_none_of_its_function_is_owed() {
-        let mut owed = Owed::default();
+        let mut owed = Owed::new();
         let wanted = holding(0, 2);
         owed.mistaken(1, Shape::of(wanted));
         let fewer = owed.fence(1, wanted).unwrap();
@@ -244,17 +249,17 @@ mod tests {
         let refusals = |owed: &mut Owed| {
             (0..3).map(|_| owed.answered(1, Shape::of(holding(0, 1)), Answered::Refused)).collect::<Vec<_>>()
         };
-        let mut silent = Owed::default();
+        let mut silent = Owed::new();
         silent.unanswered(1, Shape::of(holding(0, 2)));
         assert_eq!(refusals(&mut silent), [false, false, true]);
-        let mut late = Owed::default();
+        let mut late = Owed::new();
         late.mistaken(1, Shape::of(holding(0, 2)));
         assert_eq!(refusals(&mut late), [false; 3]);
     }
 
     #[test]
     fn bytes_are_explained_by_what_their_unit_owes_and_by_nothing_else() {
-        let mut owed = Owed::default();
+        let mut owed = Owed::new();
         owed.unanswered(3, Shape::of(holding(0, 10)));
         assert!(owed.explains(3, 25));
         assert!(!owed.explains(3, 26));

@@ -2,9 +2,9 @@
 //! those under which the field knows the misbehaviour.
 
 mod device;
-mod line;
 mod named;
 mod serial;
+mod unnamed;
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use super::device::{crc, serve};
 use super::{
     Act, Asked, Duration, Framing, Link, LinkError, PATIENT, SHORT, Security, ask, ask_again, holding, honest, truth,
 };
-use crate::sources::modbus::link::line::LISTEN_FIRST;
+use crate::sources::modbus::link::bus::LISTEN_FIRST;
 use crate::sources::modbus::transport::{Line, Transport};
 
 /// The far end of a line: what stands on the bus.
