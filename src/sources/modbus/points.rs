@@ -139,8 +139,8 @@ fn profile<'a>(source: &ModbusSource, profiles: &'a Library, problems: &mut Prob
         problems.warning(name.span(), message, "compare each value with the device's display before relying on it");
     }
     for caution in &profile.cautions {
-        let message = format!("{} can be relied on once the device shows it right: look at {caution}", profile.name);
-        problems.warning(name.span(), message, "compare with the device's display or its settings");
+        let message = format!("the map of {} is not sure of everything: check {caution}", profile.name);
+        problems.warning(name.span(), message, "compare with the device's display and its settings");
     }
     Some(profile)
 }
