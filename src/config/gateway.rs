@@ -1,5 +1,6 @@
 //! `gateway.toml`: the configuration of an edge box.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -60,7 +61,7 @@ pub struct Gateway {
     pub influx: Vec<InfluxSink>,
     /// Where API and pages listen.
     pub http: HttpConfig,
-    /// SHA-256 of the text: the version that samples and records name.
+    /// SHA-256 of the text, and of the profiles of the user's own: the version that samples and records name.
     pub digest: Digest,
     /// The text, kept by the store beside the digest.
     pub text: String,
@@ -112,18 +113,23 @@ impl GatewaySection {
 ///
 /// Returns no configuration where there is an error; warnings may come with one.
 pub fn load_gateway(file: &str, text: &str) -> (Option<Gateway>, Problems) {
+    load_gateway_with(file, text, Library::builtin())
+}
+
+/// As [`load_gateway`], with the profiles of the user's own that [`profile_files`] names.
+pub fn load_gateway_with(file: &str, text: &str, profiles: Library) -> (Option<Gateway>, Problems) {
     let mut problems = Problems::default();
-    let gateway = read(file, text, &mut problems);
+    let gateway = read(file, text, profiles, &mut problems);
     let problems = finish(text, problems);
     (gateway.filter(|_| !problems.has_errors()), problems)
 }
 
-fn read(file: &str, text: &str, problems: &mut Problems) -> Option<Gateway> {
+fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> Option<Gateway> {
     let document = Document::parse(text, SECTIONS, problems);
     let reference = Reference::builtin();
     let gateway = document.section::<GatewaySection>("gateway", problems).value;
     let http = document.optional_section::<HttpConfig>("http", problems);
-    let profiles = profiles::read(&document, problems);
+    let profiles = profiles::read(&document, profiles, problems);
     let sources = sources::read(&document, &profiles, problems);
     let asset_list = assets::read(&document, problems);
     let calendar = document.optional_section::<CalendarConfig>("calendar", problems);
@@ -145,7 +151,6 @@ fn read(file: &str, text: &str, problems: &mut Problems) -> Option<Gateway> {
         file: file.to_owned(),
         gateway: gateway?,
         modbus: sources.modbus,
-        profiles,
         mqtt: sources.mqtt,
         tags: sources.tags.into_specs(),
         assets: asset_list.assets,
@@ -155,9 +160,36 @@ fn read(file: &str, text: &str, problems: &mut Problems) -> Option<Gateway> {
         platforms: sinks.platforms,
         influx: sinks.influx,
         http: or_default(http)?,
-        digest: Digest(sha2::Sha256::digest(text).into()),
+        digest: digest(text, &profiles),
         text: text.to_owned(),
+        profiles,
     })
+}
+
+/// Returns the version of a configuration: another text is another one, and so is another profile that it names.
+fn digest(text: &str, profiles: &Library) -> Digest {
+    let mut hash = sha2::Sha256::new_with_prefix(text);
+    for (path, text) in profiles.files() {
+        // Lengths keep one file's end from being taken for another's beginning.
+        for part in [path, text] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    }
+    Digest(hash.finalize().into())
+}
+
+/// Returns the paths of profiles that a configuration names, each once, as written. A file that can't be read as TOML
+/// names none: what is wrong with it is said when it is loaded.
+pub fn profile_files(text: &str) -> BTreeSet<String> {
+    let file = text.parse::<toml::Table>().unwrap_or_default();
+    let sources = file.get("source").and_then(toml::Value::as_array);
+    let names = sources.into_iter().flatten().filter_map(|source| source.get("profile")?.as_str());
+    names.filter(|name| is_profile_file(name)).map(str::to_owned).collect()
+}
+
+fn is_profile_file(name: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|extension| extension == "toml")
 }
 
 /// Returns the default of a section that was left out, and nothing for one that couldn't be read.

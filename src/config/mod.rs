@@ -25,7 +25,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use gateway::{Gateway, GatewaySection, load_gateway};
+pub use gateway::{Gateway, GatewaySection, load_gateway, load_gateway_with, profile_files};
 pub use hub::{Hub, load_hub};
 pub use render::{Place, place, render, render_json};
 pub use share::{Revealed, reveals};

@@ -2,17 +2,13 @@
 //!
 //! A plant with many equal devices says their map once. The form is that of `config/profiles/`.
 
-use std::collections::BTreeSet;
-
 use super::document::{Document, describe};
-use crate::model::id::TagName;
 use crate::model::problem::Problems;
 use crate::profile::Library;
 use crate::profile::library::Profile;
 
-/// Reads the profiles of a file and adds them to the built-in ones.
-pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Library {
-    let mut library = Library::builtin();
+/// Reads the profiles of a configuration and adds them to `library`.
+pub(super) fn read(document: &Document<'_>, mut library: Library, problems: &mut Problems) -> Library {
     for entry in document.list("profile", problems) {
         let what = describe("profile", entry);
         let Some(profile) = document.read::<Profile>(&what, entry, &[], problems).value else { continue };
@@ -21,24 +17,8 @@ pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Library 
             refuse("there is a profile of this name".to_owned(), "give it another name");
             continue;
         }
-        let mut points = BTreeSet::new();
-        for register in &profile.registers {
-            let point = &register.point;
-            if TagName::new(&format!("source.{point}")).is_err() {
-                refuse(format!("\"{point}\" can't be a point"), "write letters, digits, _ and -");
-            }
-            if !points.insert(point) {
-                refuse(format!("point \"{point}\" stands twice"), "give each point a name of its own");
-            }
-            if u32::from(register.address) + u32::from(register.register_type.words()) > 65_536 {
-                refuse(format!("point \"{point}\" reaches beyond register 65535"), "check address and type");
-            }
-            if !register.scale.is_finite() || register.scale == 0.0 {
-                refuse(format!("scale of \"{point}\" is {}", register.scale), "write a number other than 0");
-            }
-        }
-        if !(1..=125).contains(&profile.limits.max_words) {
-            refuse(format!("max_words is {}", profile.limits.max_words), "write 1 to 125");
+        for fault in profile.faults() {
+            refuse(fault, "see docs/profiles.md for what a profile may say");
         }
         library.add(profile);
     }
@@ -73,8 +53,8 @@ mod tests {
         for (from, to, reason) in [
             ("name = \"dryer\"", "name = \"abb_b23\"", "there is a profile of this name"),
             ("point = \"heat\"", "point = \"he at\"", "can't be a point"),
-            ("type = \"uint16\"", "type = \"uint32\"", "reaches beyond register 65535"),
-            ("unit = \"kW\"\n", "unit = \"kW\"\nscale = 0.0\n", "scale of \"heat\" is 0"),
+            ("type = \"uint16\"", "type = \"uint32\"", "ends beyond address 65535"),
+            ("unit = \"kW\"\n", "unit = \"kW\"\nscale = 0.0\n", "scale and offset make no value"),
             ("table = \"holding\"", "tabel = \"holding\"", "tabel"),
         ] {
             let text = with("").replacen(&format!("\n{from}"), &format!("\n{to}"), 1);

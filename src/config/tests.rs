@@ -1,10 +1,11 @@
 //! What a person sees who wrote something wrong.
 
-use super::{load_gateway, load_hub, place, render, render_json};
+use super::{load_gateway, load_gateway_with, load_hub, place, profile_files, render, render_json};
 use crate::model::id::AssetId;
 use crate::model::problem::{Problems, Severity};
 use crate::model::record::Level;
 use crate::model::time::Grain;
+use crate::profile::Library;
 
 const GATEWAY: &str = include_str!("../../config/gateway.toml");
 const HUB: &str = include_str!("../../config/hub.toml");
@@ -343,4 +344,44 @@ fn json_lines_carry_the_place_and_the_proposal() {
     assert_eq!((line["line"].as_u64(), line["column"].as_u64()), (Some(9), Some(1)));
     assert_eq!(line["severity"], "error");
     assert_eq!(line["help"], "did you mean `timezone`?");
+}
+
+/// A profile of the user's own with one register.
+const OWN: &str = r#"
+name = "own"
+vendor = "V"
+model = "M"
+confidence = "one_source"
+sources = ["its manual"]
+register = [{ point = "volume", table = "input", address = 7, type = "bcd48", unit = "m3", kind = "counter" }]
+example = []
+"#;
+
+#[test]
+fn a_profile_of_the_users_own_is_read_from_its_file_and_is_part_of_the_version() {
+    let source = "\n[[source]]\ntype = \"modbus\"\nname = \"gas\"\nurl = \"tcp://gas\"\nprofile = \"./gas.toml\"\n";
+    let text = GATEWAY.to_owned() + source;
+    assert_eq!(profile_files(&text).into_iter().collect::<Vec<_>>(), ["./gas.toml"], "names of built-in ones are none");
+    assert!(profile_files("[[source").is_empty());
+    let load = |profile: Result<&str, &str>| {
+        let mut library = Library::builtin();
+        library.add_file("./gas.toml", profile.map(str::to_owned).map_err(str::to_owned));
+        load_gateway_with("g", &text, library)
+    };
+    let (gateway, problems) = load(Ok(OWN));
+    assert!(!problems.has_errors(), "{problems:?}");
+    let gateway = gateway.unwrap();
+    assert!(gateway.tags.iter().any(|tag| tag.name.as_str() == "gas.volume"));
+    let moved = load(Ok(&OWN.replace("address = 7", "address = 8"))).0.unwrap();
+    assert_ne!(gateway.digest, moved.digest);
+    for (file, reason) in [
+        (Err("No such file or directory"), "No such file or directory"),
+        (Ok(OWN.replace("bcd48", "bcd47")), "is no register type"),
+        (Ok(OWN.replace("address = 7", "address = 65534")), "ends beyond"),
+    ] {
+        let problems = load(file.as_ref().map(String::as_str).map_err(|reason| *reason)).1;
+        let found = errors(&text, &problems);
+        let [(_, _, message)] = found.as_slice() else { panic!("{found:#?}") };
+        assert!(message.contains("profile ./gas.toml can't be used") && message.contains(reason), "{message}");
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::identity::Identity;
 use super::library::{Profile, ProfileKind, Register};
 use super::register::RegisterType;
+use crate::model::id::TagName;
 
 impl Profile {
     /// Returns everything in which the profile contradicts itself or the protocol; empty where it can be used.
@@ -12,6 +13,9 @@ impl Profile {
         let mut faults = Vec::new();
         let mut points = BTreeSet::new();
         for register in &self.registers {
+            if TagName::new(&format!("source.{}", register.point)).is_err() {
+                faults.push(format!("\"{}\" can't be a point: use A-Z, a-z, 0-9, _ and -", register.point));
+            }
             if !points.insert(register.point.as_str()) {
                 faults.push(format!("point \"{}\" stands twice", register.point));
             }

@@ -206,9 +206,15 @@ pub struct ProfileError {
     reason: String,
 }
 
-/// Profiles by name.
+/// Profiles by name: those that come with the program, and files of a user's own by their path as written.
 #[derive(Debug, Clone, Default)]
-pub struct Library(BTreeMap<String, Profile>);
+pub struct Library {
+    profiles: BTreeMap<String, Profile>,
+    /// The text of each file of a user's own.
+    files: BTreeMap<String, String>,
+    /// Why a file can't be used.
+    refused: BTreeMap<String, String>,
+}
 
 impl Library {
     /// Returns the profiles that come with the program.
@@ -221,34 +227,64 @@ impl Library {
     /// # Errors
     /// [`ProfileError`] names the first profile that is malformed, contradicts itself or has not its file's name.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, ProfileError> {
-        let mut profiles = BTreeMap::new();
+        let mut library = Self::default();
         for (name, text) in files {
             let refused = |reason: String| ProfileError { name: (*name).to_owned(), reason };
-            let profile: Profile = toml::from_str(text).map_err(|error| refused(error.to_string()))?;
+            let profile = read(text).map_err(refused)?;
             if profile.name != *name {
                 return Err(refused(format!("it calls itself \"{}\"", profile.name)));
             }
-            if let Some(fault) = profile.faults().into_iter().next() {
-                return Err(refused(fault));
-            }
-            profiles.insert(profile.name.clone(), profile);
+            library.profiles.insert(profile.name.clone(), profile);
         }
-        Ok(Self(profiles))
+        Ok(library)
     }
 
     /// Adds a profile in place of one of its name.
     pub fn add(&mut self, profile: Profile) {
-        self.0.insert(profile.name.clone(), profile);
+        self.profiles.insert(profile.name.clone(), profile);
     }
 
-    /// Returns the profile of a name.
+    /// Adds a file of the user's own under its path as written: its text, or why it couldn't be read. A file that
+    /// can't be used is kept with the reason, which is shown where a source names it.
+    pub fn add_file(&mut self, path: &str, text: Result<String, String>) {
+        let read = text.and_then(|text| read(&text).map(|profile| (profile, text)));
+        match read {
+            Ok((profile, text)) => {
+                self.profiles.insert(path.to_owned(), profile);
+                self.files.insert(path.to_owned(), text);
+            }
+            Err(reason) => {
+                self.refused.insert(path.to_owned(), reason);
+            }
+        }
+    }
+
+    /// Returns the profile of a name or path.
     pub fn get(&self, name: &str) -> Option<&Profile> {
-        self.0.get(name)
+        self.profiles.get(name)
+    }
+
+    /// Returns why the file of that path can't be used.
+    pub fn refusal(&self, path: &str) -> Option<&str> {
+        self.refused.get(path).map(String::as_str)
     }
 
     /// Returns every profile, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Profile> {
-        self.0.values()
+        self.profiles.values()
+    }
+
+    /// Returns path and text of the files of the user's own, by path.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+}
+
+fn read(text: &str) -> Result<Profile, String> {
+    let profile: Profile = toml::from_str(text).map_err(|error| error.to_string())?;
+    match profile.faults().into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(profile),
     }
 }
 

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::json;
 
+use super::load;
 use crate::config::{self, Gateway, Hub};
 use crate::engine::config::AssetConfig;
 use crate::model::problem::{Problems, Severity};
 use crate::sinks::platform::config::PlatformSink;
+use crate::sources::modbus::config::Place;
 
 /// Exit code of a configuration with an error.
 const REFUSED: u8 = 2;
@@ -24,6 +26,9 @@ pub struct Args {
     /// It is the configuration of a hub.
     #[arg(long)]
     hub: bool,
+    /// Show where each point of a Modbus source stands on the wire, and how it is read.
+    #[arg(long, conflicts_with_all = ["hub", "json"])]
+    points: bool,
     /// Print JSON lines: file, line, column, severity, message, help.
     #[arg(long)]
     json: bool,
@@ -43,9 +48,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let (hub, problems) = config::load_hub(&name, &text);
         (hub.map(|hub| hub_summary(&hub)), Vec::new(), problems)
     } else {
-        let (gateway, problems) = config::load_gateway(&name, &text);
+        let (gateway, problems) = config::load_gateway_with(&name, &text, load::profiles(&path, &text));
         let shares = gateway.as_ref().map(|gateway| gateway.platforms.clone()).unwrap_or_default();
-        (gateway.map(|gateway| gateway_summary(&gateway)), shares, problems)
+        let summary = gateway.map(|gateway| {
+            let mut lines = gateway_summary(&gateway);
+            lines.extend(args.points.then(|| point_lines(&gateway)).into_iter().flatten());
+            lines
+        });
+        (summary, shares, problems)
     };
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -110,6 +120,17 @@ fn gateway_summary(gateway: &Gateway) -> Vec<String> {
     );
     lines.push(format!("API and pages on http://{}", gateway.http.listen.get_ref()));
     lines
+}
+
+/// One line a point of a Modbus source: its tag, the wire addresses that are read for it, and how it is read.
+fn point_lines(gateway: &Gateway) -> Vec<String> {
+    let places = gateway.modbus.iter().flat_map(|(_, source)| source.places(&gateway.profiles));
+    let line = |place: Place| {
+        let last = u32::from(place.span.address) + u32::from(place.span.length) - 1;
+        let range = if place.span.length == 1 { String::new() } else { format!(" to {last}") };
+        format!("point {}: {} {}{range}, {}", place.tag, place.span.table, place.span.address, place.form)
+    };
+    places.map(line).collect()
 }
 
 /// Says whether an asset takes a tag as input.

@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use crate::config::{self, Gateway, Hub};
 use crate::model::problem::Problems;
+use crate::profile::Library;
 
 /// Exit code where the configuration is refused.
 pub(super) fn refused() -> ExitCode {
@@ -16,12 +17,24 @@ pub(super) fn refused() -> ExitCode {
 
 /// Returns the configuration of an edge box; `None` where it is refused. Every problem has been shown.
 pub(super) fn gateway(path: &Path) -> anyhow::Result<Option<Gateway>> {
-    load(path, config::load_gateway)
+    load(path, |name, text| config::load_gateway_with(name, text, profiles(path, text)))
 }
 
 /// Returns the configuration of a hub; `None` where it is refused. Every problem has been shown.
 pub(super) fn hub(path: &Path) -> anyhow::Result<Option<Hub>> {
     load(path, config::load_hub)
+}
+
+/// Returns the profiles that a configuration at `path` may name: those that come with the program, and the files of the
+/// user's own that it names, whose paths count from its folder.
+pub(super) fn profiles(path: &Path, text: &str) -> Library {
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let mut library = Library::builtin();
+    for file in config::profile_files(text) {
+        let read = std::fs::read_to_string(folder.join(&file)).map_err(|error| error.to_string());
+        library.add_file(&file, read);
+    }
+    library
 }
 
 fn load<T>(path: &Path, parse: impl Fn(&str, &str) -> (Option<T>, Problems)) -> anyhow::Result<Option<T>> {
@@ -34,4 +47,21 @@ fn load<T>(path: &Path, parse: impl Fn(&str, &str) -> (Option<T>, Problems)) -> 
         error.write_all(config::render(&problems, &name, &text, color).as_bytes())?;
     }
     Ok(config.filter(|_| !problems.has_errors()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Path, profiles};
+
+    #[test]
+    fn the_path_of_a_profile_counts_from_the_folder_of_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let builtin = std::fs::read_to_string("config/profiles/abb_b23.toml").unwrap();
+        std::fs::write(folder.path().join("mine.toml"), builtin).unwrap();
+        let text = "[[source]]\nprofile = \"mine.toml\"\n[[source]]\nprofile = \"gone.toml\"\n";
+        let library = profiles(&folder.path().join("gateway.toml"), text);
+        assert_eq!(library.get("mine.toml").unwrap().vendor, "ABB");
+        assert!(library.refusal("gone.toml").is_some_and(|reason| reason.contains("No such file")));
+        assert!(profiles(Path::new("gateway.toml"), "").get("abb_b23").is_some());
+    }
 }

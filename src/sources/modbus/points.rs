@@ -129,9 +129,21 @@ pub(super) fn resolve(source: &ModbusSource, profiles: &Library, problems: &mut 
 fn profile<'a>(source: &ModbusSource, profiles: &'a Library, problems: &mut Problems) -> Option<&'a Profile> {
     let name = source.profile.as_ref()?;
     let Some(profile) = profiles.get(name.get_ref()) else {
-        let known = profiles.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>().join(", ");
-        let message = format!("profile \"{}\" is not known", name.get_ref());
-        problems.error(name.span(), message, format!("write one of {known}, or list the registers as point"));
+        if let Some(reason) = profiles.refusal(name.get_ref()) {
+            let message = format!("profile {} can't be used: {}", name.get_ref(), reason.trim_end());
+            problems.error(
+                name.span(),
+                message,
+                "its path counts from the configuration file's folder; see docs/profiles.md",
+            );
+        } else {
+            let known = profiles.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("profile \"{}\" is not known", name.get_ref());
+            let help = format!(
+                "write one of {known}, the path of a file of your own like \"./meter.toml\", or list the registers as point"
+            );
+            problems.error(name.span(), message, help);
+        }
         return None;
     };
     if profile.confidence == Confidence::SourcesConflict {
