@@ -257,8 +257,10 @@ fn span(register: &Register, base: u16) -> Span {
 /// Returns what is read for a value of some registers, and for its factor where it has one.
 fn cover(table: Table, base: u16, (address, length): (u16, u16), factor: Option<u16>) -> Span {
     let first = factor.map_or(address, |factor| factor.min(address));
-    let end = factor.map_or(0, |factor| factor.saturating_add(1)).max(address.saturating_add(length));
-    Span { table, address: base.saturating_add(first), length: end - first }
+    let value = (address - first).saturating_add(length);
+    // Longer than any request where it saturates: refused before it is read.
+    let with_factor = factor.map_or(value, |factor| value.max((factor - first).saturating_add(1)));
+    Span { table, address: base.saturating_add(first), length: with_factor }
 }
 
 /// Returns the layout of a value at `address` with its factor at another, both read from the lower one on.

@@ -185,6 +185,20 @@ fn a_value_and_its_factor_are_read_at_once_wherever_the_factor_stands() {
 }
 
 #[test]
+fn the_last_register_can_be_read_and_a_factor_at_the_other_end_can_not() {
+    let last = point(r#"address = 65535, table = "holding", type = "uint16""#);
+    assert_eq!((last.span.address, last.span.length), (65_535, 1));
+    let beside = point(r#"address = 65534, table = "holding", type = "int16", scale_factor = 65535"#);
+    assert_eq!((beside.span.address, beside.span.length), (65_534, 2));
+    for far in ["address = 65535, scale_factor = 0", "address = 0, scale_factor = 65535"] {
+        let mut problems = Problems::default();
+        let source = source(&format!("point = [{{ name = \"p\", table = \"holding\", type = \"int16\", {far} }}]"));
+        assert!(resolve(&source, &Library::builtin(), &mut problems).is_empty(), "{far}");
+        assert!(problems.0[0].message.contains("registers are read at once"), "{:?}", problems.0);
+    }
+}
+
+#[test]
 fn a_text_and_some_bits_give_what_their_keys_say() {
     let text = point(&format!(r#"{HOLDING}, type = "string", characters = 7, states = {{ RUN = "producing" }}"#));
     assert_eq!((text.kind, text.span.length), (TagKind::State, 4));
