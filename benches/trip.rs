@@ -353,6 +353,7 @@ fn tags_of(machine: u32) -> [TagSpec; 6] {
         hold_ms: 2_500,
         lateness_ms: 0,
         states: BTreeMap::new(),
+        thinning: None,
     })
 }
 

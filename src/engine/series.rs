@@ -402,6 +402,7 @@ mod tests {
             hold_ms,
             lateness_ms: 0,
             states: Default::default(),
+            thinning: None,
         }
     }
 

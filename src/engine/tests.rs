@@ -41,6 +41,7 @@ fn tag(name: &str, kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
         hold_ms,
         lateness_ms: LATENESS_MS,
         states: BTreeMap::new(),
+        thinning: None,
     }
 }
 

@@ -187,6 +187,7 @@ mod tests {
             hold_ms: 1,
             lateness_ms: 0,
             states: BTreeMap::from([("1".to_owned(), MachineState::Producing)]),
+            thinning: None,
         }
     }
 

@@ -56,6 +56,15 @@ impl TagKind {
     }
 }
 
+/// What of a tag's history is kept once the figures are made. The figures themselves rest on every sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Thinning {
+    /// Changes up to this are left out, in the tag's unit; 0 keeps every change.
+    pub deadband: f64,
+    /// A sample is kept at least this often. **Unit**: milliseconds.
+    pub heartbeat_ms: i64,
+}
+
 /// One tag of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TagSpec {
@@ -76,4 +85,6 @@ pub struct TagSpec {
     pub lateness_ms: i64,
     /// Raw text or number (as text) of a state tag → state; empty for other kinds.
     pub states: BTreeMap<String, MachineState>,
+    /// What of its history is kept; `None`: all of it.
+    pub thinning: Option<Thinning>,
 }

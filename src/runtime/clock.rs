@@ -136,10 +136,9 @@ mod tests {
 
     #[test]
     fn only_the_systems_clock_learns_of_its_synchronisation() {
-        for (clock, expected) in [
-            (Clock::system(), ClockState::Synchronised),
-            (Clock::manual(Timestamp(0)), ClockState::Simulated),
-        ] {
+        for (clock, expected) in
+            [(Clock::system(), ClockState::Synchronised), (Clock::manual(Timestamp(0)), ClockState::Simulated)]
+        {
             clock.set_state(ClockState::Synchronised);
             assert_eq!(clock.clone().state(), expected);
         }

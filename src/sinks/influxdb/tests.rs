@@ -173,6 +173,7 @@ fn tags() -> Vec<TagSpec> {
             decoding: String::new(),
             hold_ms: 2_500,
             lateness_ms: 0,
+            thinning: None,
             states: BTreeMap::new(),
         })
         .to_vec()

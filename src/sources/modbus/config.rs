@@ -15,6 +15,7 @@ use crate::model::time::Period;
 use crate::profile::Library;
 use crate::profile::limits::Forbidden;
 use crate::profile::register::{BitField, Sentinel};
+use crate::sources::checks::config::{self as checks, CheckKeys, DeviceStateKeys};
 
 use super::address::Address;
 use super::behaviour;
@@ -119,6 +120,12 @@ pub struct ModbusSource {
     /// Whether a connection stays open between polls; yes where nothing is said.
     #[serde(default)]
     pub keep_open: Option<Spanned<bool>>,
+    /// What the values of points should be like, by point; for points of a profile, or many at once.
+    #[serde(default)]
+    pub checks: BTreeMap<String, CheckKeys>,
+    /// Where a device says whether it is measuring, calibrating or at fault.
+    #[serde(default)]
+    pub device_state: Option<DeviceStateKeys>,
 }
 
 /// Where a point stands on the wire and how it is read.
@@ -197,6 +204,42 @@ pub struct Point {
     /// Length of an `interval`.
     #[serde(default)]
     pub period: Option<Spanned<Written<Period>>>,
+    /// Smallest value that can be right; a smaller one is marked.
+    #[serde(default)]
+    pub min: Option<Spanned<f64>>,
+    /// Largest value that can be right; a larger one is marked.
+    #[serde(default)]
+    pub max: Option<Spanned<f64>>,
+    /// Largest change from one value to the next; a larger one is marked.
+    #[serde(default)]
+    pub max_step: Option<Spanned<f64>>,
+    /// Largest change per second; a faster one is marked.
+    #[serde(default)]
+    pub max_rate: Option<Spanned<f64>>,
+    /// How long the value may stand still; then it is marked.
+    #[serde(default)]
+    pub flat_line: Option<Spanned<Period>>,
+    /// Changes up to this are left out of the history once the figures are made.
+    #[serde(default)]
+    pub deadband: Option<Spanned<f64>>,
+    /// How often a sample is kept at least, where changes are left out.
+    #[serde(default)]
+    pub heartbeat: Option<Spanned<Period>>,
+}
+
+impl Point {
+    /// Returns what it says of its values.
+    fn check_keys(&self) -> CheckKeys {
+        CheckKeys {
+            min: self.min.clone(),
+            max: self.max.clone(),
+            max_step: self.max_step.clone(),
+            max_rate: self.max_rate.clone(),
+            flat_line: self.flat_line.clone(),
+            deadband: self.deadband.clone(),
+            heartbeat: self.heartbeat.clone(),
+        }
+    }
 }
 
 /// Longest and shortest poll period and time-out that make sense. Shorter ones keep a device from its own work.
@@ -236,7 +279,20 @@ impl ModbusSource {
     pub fn tags(&self, source: SourceIndex, profiles: &Library, problems: &mut Problems) -> Vec<TagSpec> {
         let points = resolve(self, profiles, problems);
         behaviour::check_plan(self, profiles, &points, problems);
-        points.into_iter().map(|point| point.tag(source)).collect()
+        let mut tags: Vec<TagSpec> = points.into_iter().map(|point| point.tag(source)).collect();
+        checks::declare(&self.name, &self.checks, &self.declared(), self.device_state.as_ref(), &mut tags, problems);
+        tags
+    }
+
+    /// Returns what is said of the values of each point, with the point itself or in `checks`.
+    pub fn declared(&self) -> BTreeMap<String, CheckKeys> {
+        let mut declared = self.checks.clone();
+        for point in self.point.iter().map(Spanned::get_ref) {
+            let keys = point.check_keys();
+            let keys = declared.get(point.name.get_ref()).map_or(keys.clone(), |listed| keys.or(listed));
+            declared.insert(point.name.get_ref().clone(), keys);
+        }
+        declared
     }
 
     /// Returns where each point stands, in the order of [`ModbusSource::tags`]: what `parkgate check` shows.

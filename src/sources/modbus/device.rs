@@ -18,6 +18,7 @@ use crate::model::tag::{SourceIndex, TagIndex, TagSpec};
 use crate::profile::Library;
 use crate::profile::identity::Identity;
 use crate::profile::library::Profile;
+use crate::sources::checks::{Arrival, Checks};
 
 /// One connection and the devices behind it: what one task polls. An endpoint with several connections makes
 /// several of these.
@@ -69,6 +70,8 @@ pub struct Device {
     pub identity: Identity,
     /// Its points.
     pub points: Vec<DevicePoint>,
+    /// What its values should be like.
+    pub checks: Checks,
     /// Number of the last hand-over. It outlives a restart of the task.
     deliveries: Arc<AtomicU64>,
 }
@@ -195,6 +198,14 @@ fn device(index: SourceIndex, source: &ModbusSource, profiles: &Library, tags: &
         manners: behaviour::manners(source, profiles),
         identity: profile.map(|profile| identity(source, profile)).unwrap_or_default(),
         points: points.into_iter().filter_map(|point| with_tag(point, tags)).collect(),
+        checks: Checks::new(
+            source.name.get_ref(),
+            index,
+            &source.declared(),
+            source.device_state.as_ref(),
+            tags,
+            Arrival::Polled,
+        ),
         deliveries: Arc::default(),
     }
 }

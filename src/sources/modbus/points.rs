@@ -91,6 +91,7 @@ impl ResolvedPoint {
             hold_ms: self.hold_ms,
             lateness_ms: 0,
             states: self.states(),
+            thinning: None,
         }
     }
 

@@ -203,6 +203,35 @@ async fn every_table_is_read_into_the_values_of_its_tags() {
 }
 
 #[tokio::test]
+async fn a_calibrating_device_and_a_value_out_of_range_mark_the_samples_of_their_poll() {
+    let device = Fake::start(echo).await;
+    let text = r#"
+[[source]]
+name = "analyser"
+url = "tcp://ADDRESS"
+device_state = { point = "status", states = { "10" = "calibrating" }, applies_to = ["so2"] }
+checks = { flow = { max = 11.5 } }
+point = [
+  { name = "status", address = 10, table = "holding", type = "uint16" },
+  { name = "so2", address = 11, table = "holding", type = "uint16", max = 1000 },
+  { name = "flow", address = 12, table = "holding", type = "uint16" },
+]
+"#;
+    let mut bench = Bench::start(text, device.address, fast(), 16);
+    let read = bench.batch_of(0).await;
+    let expected = BTreeMap::from([
+        ("analyser.status".to_owned(), good(Number::Integer(10))),
+        ("analyser.so2".to_owned(), (Some(Number::Integer(11)), Quality::Calibrating)),
+        ("analyser.flow".to_owned(), (Some(Number::Integer(12)), Quality::OutOfRange)),
+    ]);
+    assert_eq!(read, expected);
+    let board = bench.health.snapshot();
+    assert!(board["checks.analyser"].detail.contains("analyser.flow out_of_range"), "{board:?}");
+    assert!(bench.count("checks.analyser", "calibrating") > 0);
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_hole_in_the_addresses_costs_only_the_point_that_stands_in_it() {
     let hole = 102;
     let device = Fake::start(move |asked| {

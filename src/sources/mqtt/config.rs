@@ -20,6 +20,7 @@ use crate::model::problem::Problems;
 use crate::model::tag::{SourceIndex, TagKind, TagSpec};
 use crate::model::time::Period;
 use crate::runtime::secret::Secret;
+use crate::sources::checks::config::{self as checks, CheckKeys, DeviceStateKeys};
 
 /// How late a message may arrive unless declared: brokers and radio links buffer.
 const LATENESS: Period = Period::from_ms(60_000);
@@ -75,6 +76,12 @@ pub struct MqttSource {
     /// Messages that may be under way unacknowledged, on MQTT 5; default 1000.
     #[serde(default)]
     pub receive_maximum: Option<Spanned<i64>>,
+    /// What the values of points should be like, by point; for points of a profile, or many at once.
+    #[serde(default)]
+    pub checks: BTreeMap<String, CheckKeys>,
+    /// Where a device says whether it is measuring, calibrating or at fault.
+    #[serde(default)]
+    pub device_state: Option<DeviceStateKeys>,
 }
 
 /// Version of the protocol.
@@ -240,7 +247,21 @@ impl MqttSource {
     /// Returns the tags of the declared points, in their order here. A point whose name is no tag is a problem
     /// and left out.
     pub fn tags(&self, source: SourceIndex, problems: &mut Problems) -> Vec<TagSpec> {
-        self.point.iter().filter_map(|point| self.tag(source, point.get_ref(), problems)).collect()
+        let points = self.point.iter().map(Spanned::get_ref);
+        let mut tags: Vec<TagSpec> = points.filter_map(|point| self.tag(source, point, problems)).collect();
+        checks::declare(&self.name, &self.checks, &self.declared(), self.device_state.as_ref(), &mut tags, problems);
+        tags
+    }
+
+    /// Returns what is said of the values of each point, with the point itself or in `checks`.
+    pub fn declared(&self) -> BTreeMap<String, CheckKeys> {
+        let mut declared = self.checks.clone();
+        for point in self.point.iter().map(Spanned::get_ref) {
+            let keys = point.check_keys();
+            let keys = declared.get(point.name.get_ref()).map_or(keys.clone(), |listed| keys.or(listed));
+            declared.insert(point.name.get_ref().clone(), keys);
+        }
+        declared
     }
 
     fn tag(&self, source: SourceIndex, point: &PointSpec, problems: &mut Problems) -> Option<TagSpec> {
@@ -271,6 +292,7 @@ impl MqttSource {
             hold_ms: point.hold.as_ref().map_or(HOLD, |hold| *hold.get_ref()).as_ms(),
             lateness_ms: self.lateness.as_ref().map_or(LATENESS, |lateness| *lateness.get_ref()).as_ms(),
             states: point.states(),
+            thinning: None,
         })
     }
 

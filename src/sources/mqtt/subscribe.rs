@@ -30,6 +30,8 @@ use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Reporter, Status};
 use crate::runtime::secret::SecretError;
 use crate::runtime::tls::{self, Identity, TlsError};
+use crate::sources::checks::{Arrival, Checks};
+use crate::sources::report_checks;
 
 /// Real time after the last message when the input counts as idle and what was gathered is handed over.
 const IDLE: Duration = Duration::from_millis(5);
@@ -205,6 +207,7 @@ struct Session {
     board: Reporter,
     client: Client,
     intake: Intake,
+    checks: Checks,
     subscriptions: Vec<Subscription>,
     unacknowledged: Unacknowledged,
     gathered: Vec<Sample>,
@@ -234,6 +237,14 @@ impl Session {
         Self {
             board: of.health.reporter(&format!("source.{}", of.config.name.get_ref()), of.clock.now()),
             intake: Intake::new(&of.config, of.index, &of.tags),
+            checks: Checks::new(
+                of.config.name.get_ref(),
+                of.index,
+                &of.config.declared(),
+                of.config.device_state.as_ref(),
+                &of.tags,
+                Arrival::Published,
+            ),
             subscriptions: Intake::subscriptions(&of.config),
             of,
             client,
@@ -308,7 +319,9 @@ impl Session {
 
     fn batch(&mut self) -> SampleBatch {
         let delivery = self.of.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
-        let samples = std::mem::take(&mut self.gathered);
+        let mut samples = std::mem::take(&mut self.gathered);
+        self.checks.judge(&mut samples);
+        report_checks(&mut self.checks, self.of.config.name.get_ref(), &self.of.health, self.of.clock.now());
         self.tally.add("samples", samples.len() as u64);
         SampleBatch { source: self.of.index, delivery, received_at: self.of.clock.now(), samples }
     }

@@ -38,6 +38,7 @@ fn tag(name: &str, unit: Unit) -> TagSpec {
         hold_ms: 2_500,
         lateness_ms: 0,
         states: std::collections::BTreeMap::new(),
+        thinning: None,
     }
 }
 

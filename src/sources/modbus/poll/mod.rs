@@ -30,6 +30,7 @@ use crate::model::sample::{Sample, SampleBatch};
 use crate::model::time::Timestamp;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Reporter, Status};
+use crate::sources::report_checks;
 
 /// Polls of different connections begin within this time after the start. **Unit**: real time.
 const STAGGER: Duration = Duration::from_secs(1);
@@ -67,6 +68,8 @@ struct Poller {
     polled: Vec<Polled>,
     place: String,
     clock: Clock,
+    /// Where checks are shown, beside the devices' own places.
+    health: Health,
     inbox: mpsc::Sender<SampleBatch>,
 }
 
@@ -112,6 +115,7 @@ impl Poller {
             polled,
             place,
             clock,
+            health: health.clone(),
             inbox,
         }
     }
@@ -159,7 +163,9 @@ impl Poller {
         if samples.is_empty() {
             return Ok(());
         }
-        let device = &self.polled[index].unit.device;
+        let device = &mut self.polled[index].unit.device;
+        device.checks.judge(&mut samples);
+        report_checks(&mut device.checks, &device.name, &self.health, self.clock.now());
         let batch = SampleBatch {
             source: device.source,
             delivery: device.next_delivery(),

@@ -9,6 +9,7 @@ use crate::model::problem::Problems;
 use crate::model::state::MachineState;
 use crate::model::time::Period;
 use crate::model::unit::Unit;
+use crate::sources::checks::config::CheckKeys;
 
 /// One point that is kept.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,6 +47,27 @@ pub struct PointSpec {
     /// See `scale`; default 0.
     #[serde(default)]
     pub offset: Option<Spanned<f64>>,
+    /// Smallest value that can be right; a smaller one is marked.
+    #[serde(default)]
+    pub min: Option<Spanned<f64>>,
+    /// Largest value that can be right; a larger one is marked.
+    #[serde(default)]
+    pub max: Option<Spanned<f64>>,
+    /// Largest change from one value to the next; a larger one is marked.
+    #[serde(default)]
+    pub max_step: Option<Spanned<f64>>,
+    /// Largest change per second; a faster one is marked.
+    #[serde(default)]
+    pub max_rate: Option<Spanned<f64>>,
+    /// How long the value may stand still; then it is marked.
+    #[serde(default)]
+    pub flat_line: Option<Spanned<Period>>,
+    /// Changes up to this are left out of the history once the figures are made.
+    #[serde(default)]
+    pub deadband: Option<Spanned<f64>>,
+    /// How often a sample is kept at least, where changes are left out.
+    #[serde(default)]
+    pub heartbeat: Option<Spanned<Period>>,
 }
 
 /// How a point's values turn into amounts.
@@ -62,6 +84,19 @@ pub enum Kind {
 }
 
 impl PointSpec {
+    /// Returns what it says of its values.
+    pub(super) fn check_keys(&self) -> CheckKeys {
+        CheckKeys {
+            min: self.min.clone(),
+            max: self.max.clone(),
+            max_step: self.max_step.clone(),
+            max_rate: self.max_rate.clone(),
+            flat_line: self.flat_line.clone(),
+            deadband: self.deadband.clone(),
+            heartbeat: self.heartbeat.clone(),
+        }
+    }
+
     /// Returns the declared kind, or the natural one where none is declared or its name is unknown.
     pub fn kind(&self) -> Kind {
         let declared = self.kind.as_ref().and_then(|kind| Kind::from_name(kind.get_ref()));
