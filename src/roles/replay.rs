@@ -87,6 +87,13 @@ fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pi
             pipeline.replay(&entry.swaps, &entry.batches, entry.now)?;
         }
     }
+    for (tag, left_out) in journal.thinned()? {
+        writeln!(
+            std::io::stderr(),
+            "{tag} was thinned: {left_out} samples of its history are left out, so figures that rest on it may differ from \
+             those the box kept"
+        )?;
+    }
     if unmapped > 0 {
         writeln!(std::io::stderr(), "{unmapped} samples belong to tags that this configuration doesn't have")?;
     }

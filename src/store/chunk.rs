@@ -21,6 +21,8 @@ use crate::model::time::Timestamp;
 const CODEC: u8 = 2;
 /// What was written before, with the place in the commit in one column.
 const CODEC_POSITION: u8 = 1;
+/// Stands for the quality of a row that was left out; no quality has this code.
+const LEFT_OUT: u8 = 63;
 
 /// One sample with its place in the journal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +36,8 @@ pub(super) struct ChunkRow {
     pub(super) before: u32,
     /// Its place in its batch.
     pub(super) place: u32,
+    /// Thinning left it out: only its place is kept, so that a gap is still told from damage.
+    pub(super) is_left_out: bool,
 }
 
 impl ChunkRow {
@@ -111,7 +115,7 @@ impl Encoder {
         let places = runs(rows.iter().map(|row| row.place));
         let columns = Columns {
             samples: u32::try_from(rows.len()).expect("a chunk is bounded"),
-            marks: runs(rows.iter().map(|row| Column::of(row.value) as u8 + 4 * row.quality.code())),
+            marks: runs(rows.iter().map(mark)),
             measured_at: self.measured_at.clone(),
             seq: self.seq.clone(),
             before: self.before.clone(),
@@ -135,6 +139,11 @@ impl Encoder {
         self.seq = pack(&rows.iter().map(|row| row.seq).collect::<Vec<_>>());
         self.before = pack(&rows.iter().map(|row| row.before).collect::<Vec<_>>());
     }
+}
+
+/// Returns the kind of a row's value + 4 × its quality.
+fn mark(row: &ChunkRow) -> u8 {
+    if row.is_left_out { 4 * LEFT_OUT } else { Column::of(row.value) as u8 + 4 * row.quality.code() }
 }
 
 /// Returns runs of equal numbers: how long, and which.
@@ -170,13 +179,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<ChunkRow>, StoreError> {
     let mut values = Values::open(&columns, &marks)?;
     let mut rows = Vec::with_capacity(length);
     for (at, mark) in marks.into_iter().enumerate() {
+        let is_left_out = mark >> 2 == LEFT_OUT;
         rows.push(ChunkRow {
             measured_at: Timestamp(measured_at[at]),
             value: values.next(mark),
-            quality: quality(mark >> 2)?,
+            quality: if is_left_out { Quality::Good } else { quality(mark >> 2)? },
             seq: seq[at],
             before: before[at],
             place: places[at],
+            is_left_out,
         });
     }
     Ok(rows)
@@ -248,9 +259,13 @@ mod tests {
                 seq: 7,
                 before: 100,
                 place,
+                is_left_out: value.is_none() && place == 2,
             })
             .collect();
         let back = decode(&Encoder::default().encode(&rows)).unwrap();
+        // Of a row that was left out only the place is kept.
+        let mut rows = rows;
+        rows[2].quality = Quality::Good;
         assert_eq!(back, rows);
         assert!(matches!(back[0].value, Some(Number::Float(zero)) if zero.is_sign_negative()));
     }
@@ -269,6 +284,7 @@ mod tests {
             seq: at.unsigned_abs(),
             before: 7,
             place,
+            is_left_out: false,
         };
         let mut encoder = Encoder::default();
         let tags =

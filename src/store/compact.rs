@@ -15,7 +15,8 @@ use super::journal::{COMPACTED_SAMPLES, COMPACTED_THROUGH, set_meta};
 use super::span::{self, Frame};
 use super::stored::{self, StoredCommit};
 use super::stretch::Stretch;
-use super::{Store, position};
+use super::tags::TagIds;
+use super::{Store, journal, position};
 
 /// Samples in a full chunk: one hour at one sample a second. Measured: 1.4 bytes a sample at 3,600, 1.7 at 300,
 /// 2.8 at 60. A tag's newest chunk is shorter and grows with the next step.
@@ -107,6 +108,10 @@ impl Store {
                 through = through.min(position_of(&self.connection, sink)?);
             }
         }
+        if self.tags.is_any_thinned() {
+            // What the engine would read again after a restart stays whole.
+            through = through.min(journal::checkpoint_seq(&self.connection)?);
+        }
         let tags = self.tags.len().max(1) as u64;
         let samples = (STAGED_SAMPLES_PER_TAG_MIN * tags).clamp(STEP_SAMPLES, STAGED_SAMPLES_MAX);
         step_end(&self.connection, self.compacted_through + 1, self.samples_compacted + samples, through)
@@ -117,7 +122,8 @@ impl Store {
         let Some(stretch) = &mut self.stretch else { return Ok(()) };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut encoder = Encoder::default();
-        for (tag, rows) in stretch.next(&transaction)?.unwrap_or_default() {
+        for (tag, mut rows) in stretch.next(&transaction)?.unwrap_or_default() {
+            self.tags.thin(tag, &mut rows, 0);
             for rows in rows.chunks(CHUNK_SAMPLES) {
                 insert_chunk(&transaction, &mut encoder, tag, rows)?;
             }
@@ -131,7 +137,7 @@ impl Store {
     fn close(&mut self, last: u64, samples_after: u64, commits: &[StoredCommit]) -> Result<Compaction, StoreError> {
         let first = self.compacted_through + 1;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        write_chunks(&transaction, commits)?;
+        write_chunks(&transaction, &self.tags, commits)?;
         write_spans(&transaction, first, last)?;
         transaction.execute("DELETE FROM commits WHERE seq <= ?1", [position(last)])?;
         transaction.execute("DELETE FROM staging WHERE id < ?1", [staging_id(last + 1)])?;
@@ -165,7 +171,7 @@ fn step_end(
     Ok(end.map(|(seq, samples)| (seq.unsigned_abs(), samples.unsigned_abs())))
 }
 
-fn write_chunks(connection: &Connection, commits: &[StoredCommit]) -> Result<(), StoreError> {
+fn write_chunks(connection: &Connection, tags: &TagIds, commits: &[StoredCommit]) -> Result<(), StoreError> {
     let mut by_tag: BTreeMap<u32, Vec<ChunkRow>> = BTreeMap::new();
     for commit in commits {
         let mut before = 0;
@@ -178,6 +184,7 @@ fn write_chunks(connection: &Connection, commits: &[StoredCommit]) -> Result<(),
                     seq: commit.seq,
                     before,
                     place,
+                    is_left_out: false,
                 });
             }
             before += u32::try_from(batch.samples.len()).expect("a commit is bounded");
@@ -186,7 +193,9 @@ fn write_chunks(connection: &Connection, commits: &[StoredCommit]) -> Result<(),
     let mut encoder = Encoder::default();
     for (tag, added) in by_tag {
         let mut rows = take_short_chunk(connection, tag)?;
+        let known = rows.len();
         rows.extend(added);
+        tags.thin(tag, &mut rows, known);
         for rows in rows.chunks(CHUNK_SAMPLES) {
             insert_chunk(connection, &mut encoder, tag, rows)?;
         }
@@ -216,8 +225,8 @@ fn insert_chunk(connection: &Connection, encoder: &mut Encoder, tag: u32, rows: 
         return Ok(());
     };
     connection.execute(
-        "INSERT INTO chunks (tag, first_seq, last_seq, first_at, last_at, samples, columns)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO chunks (tag, first_seq, last_seq, first_at, last_at, samples, dropped, columns)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             tag,
             position(first.seq),
@@ -225,6 +234,7 @@ fn insert_chunk(connection: &Connection, encoder: &mut Encoder, tag: u32, rows: 
             rows.iter().map(|row| row.measured_at.0).min(),
             rows.iter().map(|row| row.measured_at.0).max(),
             position(rows.len() as u64),
+            position(rows.iter().filter(|row| row.is_left_out).count() as u64),
             encoder.encode(rows),
         ],
     )?;

@@ -38,6 +38,8 @@ pub struct JournalEntry {
     pub batches: Vec<SampleBatch>,
     /// Samples of tags that the open configuration doesn't have with the same meaning; 0 under the entry's own one.
     pub unmapped: u64,
+    /// Samples that thinning left out.
+    pub thinned: u64,
 }
 
 /// What a restart needs.
@@ -91,6 +93,7 @@ fn express(
         .ok_or_else(|| StoreError::Damaged(format!("commit {}: its configuration isn't there", commit.seq)))?;
     let own = commit.config == tags.config();
     let mut unmapped = 0;
+    let thinned = commit.batches.iter().map(|batch| u64::from(batch.left_out)).sum();
     let batches = commit
         .batches
         .into_iter()
@@ -102,7 +105,7 @@ fn express(
             expressed
         })
         .collect();
-    Ok(JournalEntry { seq: commit.seq, now: commit.now, config, swaps: Vec::new(), batches, unmapped })
+    Ok(JournalEntry { seq: commit.seq, now: commit.now, config, swaps: Vec::new(), batches, unmapped, thinned })
 }
 
 /// Positions of sources change with the configuration too: a batch of another one goes to whoever delivers its tags
@@ -135,6 +138,13 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<Option<(Vec<u8>, u64
     found
         .map(|(state, seq)| Ok((envelope::open(CHECKPOINT_CODEC, &state, "checkpoint")?.to_vec(), seq.unsigned_abs())))
         .transpose()
+}
+
+/// Returns the commit that the newest checkpoint stands after, 0 before the first.
+pub(super) fn checkpoint_seq(connection: &Connection) -> Result<u64, StoreError> {
+    let seq: Option<i64> =
+        connection.query_row("SELECT commit_seq FROM checkpoint", [], |row| row.get(0)).optional()?;
+    Ok(seq.unwrap_or(0).unsigned_abs())
 }
 
 /// Returns a counter, 0 where it isn't set.

@@ -70,7 +70,7 @@ impl Latest {
             let tag = row.get(0)?;
             let columns = chunk::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
             let through = self.through;
-            for row in columns.into_iter().filter(|row| row.seq > through) {
+            for row in columns.into_iter().filter(|row| row.seq > through && !row.is_left_out) {
                 let (measured_at, value, quality) = (row.measured_at, row.value, row.quality);
                 self.see(StoredSample { tag, measured_at, value, quality });
             }

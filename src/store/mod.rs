@@ -3,7 +3,7 @@
 //! In: a [`Commit`], everything one turn of the pipeline decided. Out: what restart, sinks, API and pages read.
 //! A commit is one transaction: after a crash either all of it is there or nothing. A turn that only carries samples
 //! writes one row-block for each batch and no more; [`Store::compact`] later moves the blocks into compressed chunks
-//! of one tag each, without changing what [`Store::journal`] returns.
+//! of one tag each, without changing what [`Store::journal`] returns but for tags whose history is thinned by choice.
 //!
 //! What never happens here: a published record or page is rewritten; a page's bytes are serialised again; a clock is
 //! read (`now` is the caller's); a failed commit leaves a part of itself.
@@ -37,6 +37,7 @@ mod swaps;
 mod tags;
 #[cfg(test)]
 pub(crate) mod tests;
+mod thin;
 
 use std::fs::File;
 use std::path::Path;
@@ -165,7 +166,7 @@ impl Store {
     }
 
     /// Returns at most `limit` commits from `from_seq` on, ascending, each batch exactly as it was committed.
-    /// Compaction doesn't change the answer.
+    /// Compaction doesn't change the answer, but for what it left out of thinned tags: see [`JournalEntry::thinned`].
     ///
     /// Tags are those of the open configuration. Samples of a tag that it doesn't have, or gives another meaning,
     /// can't be expressed and are counted in [`JournalEntry::unmapped`].
@@ -174,6 +175,19 @@ impl Store {
     /// [`StoreError::Damaged`] where stored bytes aren't what was written.
     pub fn journal(&self, from_seq: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
         journal::read(&self.connection, &self.tags, from_seq, limit)
+    }
+
+    /// Returns the tags of which compaction left samples out, by name, with how many.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn thinned(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT name, sum(dropped) FROM chunks JOIN tags ON tags.id = chunks.tag
+             WHERE dropped > 0 GROUP BY name ORDER BY name",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Returns the told swaps that no commit has taken, in the order they were told. Cheap to call for each commit.

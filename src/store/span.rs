@@ -35,6 +35,7 @@ impl Frame {
             delivery: batch.delivery,
             received_at: Timestamp(batch.received_at),
             samples: Vec::new(),
+            left_out: 0,
         });
         StoredCommit { seq, now: Timestamp(self.now), config: self.config, batches: batches.collect() }
     }

@@ -28,6 +28,8 @@ pub(super) struct StoredBatch {
     pub(super) delivery: u64,
     pub(super) received_at: Timestamp,
     pub(super) samples: Vec<StoredSample>,
+    /// Samples beside these that thinning left out.
+    pub(super) left_out: u32,
 }
 
 /// One sample of it.
@@ -107,6 +109,7 @@ fn staged_batch(row: &Row<'_>) -> Result<(u64, StoredBatch), StoreError> {
         delivery: row.get::<_, i64>(2)?.cast_unsigned(),
         received_at,
         samples: block::decode(row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?, received_at)?,
+        left_out: 0,
     };
     Ok((seq, batch))
 }
@@ -135,13 +138,12 @@ pub(super) fn compacted(connection: &Connection, first: u64, last: u64) -> Resul
     Ok(commits)
 }
 
+/// A sample's place in its commit, and the sample unless thinning left it out.
+type Placed = (u32, Option<StoredSample>);
+
 /// Returns the samples of each commit in arrival order.
-fn compacted_samples(
-    connection: &Connection,
-    first: u64,
-    last: u64,
-) -> Result<BTreeMap<u64, Vec<(u32, StoredSample)>>, StoreError> {
-    let mut samples: BTreeMap<u64, Vec<(u32, StoredSample)>> = BTreeMap::new();
+fn compacted_samples(connection: &Connection, first: u64, last: u64) -> Result<BTreeMap<u64, Vec<Placed>>, StoreError> {
+    let mut samples: BTreeMap<u64, Vec<Placed>> = BTreeMap::new();
     let mut statement =
         connection.prepare("SELECT tag, columns FROM chunks WHERE last_seq >= ?1 AND first_seq <= ?2")?;
     let mut rows = statement.query([position(first), position(last)])?;
@@ -150,7 +152,8 @@ fn compacted_samples(
         for row in chunk::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)? {
             if (first..=last).contains(&row.seq) {
                 let sample = StoredSample { tag, measured_at: row.measured_at, value: row.value, quality: row.quality };
-                samples.entry(row.seq).or_default().push((row.position(), sample));
+                let placed = (row.position(), (!row.is_left_out).then_some(sample));
+                samples.entry(row.seq).or_default().push(placed);
             }
         }
     }
@@ -161,7 +164,7 @@ fn compacted_samples(
 }
 
 /// Gives each batch of a commit its samples back.
-fn fill(commit: &mut StoredCommit, lengths: &[usize], samples: &[(u32, StoredSample)]) -> Result<(), StoreError> {
+fn fill(commit: &mut StoredCommit, lengths: &[usize], samples: &[Placed]) -> Result<(), StoreError> {
     if lengths.iter().sum::<usize>() != samples.len() || !(0..).zip(samples).all(|(place, (at, _))| place == *at) {
         let (found, due) = (samples.len(), lengths.iter().sum::<usize>());
         return Err(StoreError::Damaged(format!("commit {}: {found} samples of {due} are there", commit.seq)));
@@ -169,7 +172,8 @@ fn fill(commit: &mut StoredCommit, lengths: &[usize], samples: &[(u32, StoredSam
     let mut rest = samples;
     for (batch, length) in commit.batches.iter_mut().zip(lengths) {
         let (own, others) = rest.split_at(*length);
-        batch.samples = own.iter().map(|(_, sample)| *sample).collect();
+        batch.samples = own.iter().filter_map(|(_, sample)| *sample).collect();
+        batch.left_out = u32::try_from(own.len() - batch.samples.len()).unwrap_or(u32::MAX);
         rest = others;
     }
     Ok(())

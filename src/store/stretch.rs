@@ -104,6 +104,7 @@ impl Stretch {
                         seq,
                         before,
                         place: at,
+                        is_left_out: false,
                     });
                 }
                 at += 1;

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::chunk::ChunkRow;
 use super::error::StoreError;
+use super::thin::thin;
 use crate::model::id::Digest;
 use crate::model::sample::Sample;
-use crate::model::tag::{SourceIndex, TagIndex, TagSpec};
+use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec, Thinning};
 
 /// The stored ids of the open configuration and its tags.
 #[derive(Debug)]
@@ -15,6 +17,7 @@ pub(super) struct TagIds {
     config: i64,
     by_index: Vec<u32>,
     by_id: BTreeMap<u32, (TagIndex, SourceIndex)>,
+    thinned: BTreeMap<u32, (TagKind, Thinning)>,
 }
 
 impl TagIds {
@@ -22,12 +25,16 @@ impl TagIds {
     pub(super) fn remember(connection: &Connection, config: i64, tags: &[TagSpec]) -> Result<Self, StoreError> {
         let mut by_index = Vec::with_capacity(tags.len());
         let mut by_id = BTreeMap::new();
+        let mut thinned = BTreeMap::new();
         for (index, tag) in (0..).zip(tags) {
             let id = remember_tag(connection, tag)?;
             by_index.push(id);
             by_id.insert(id, (TagIndex(index), tag.source));
+            if let Some(thinning) = tag.thinning {
+                thinned.insert(id, (tag.kind, thinning));
+            }
         }
-        Ok(Self { config, by_index, by_id })
+        Ok(Self { config, by_index, by_id, thinned })
     }
 
     /// Returns the stored id of the open configuration.
@@ -38,6 +45,18 @@ impl TagIds {
     /// Returns how many tags it has.
     pub(super) const fn len(&self) -> usize {
         self.by_index.len()
+    }
+
+    /// Says whether the history of any tag is thinned.
+    pub(super) fn is_any_thinned(&self) -> bool {
+        !self.thinned.is_empty()
+    }
+
+    /// Leaves out what a tag's configuration doesn't keep. The first `known` rows are history already.
+    pub(super) fn thin(&self, id: u32, rows: &mut [ChunkRow], known: usize) {
+        if let Some((kind, thinning)) = self.thinned.get(&id) {
+            thin(rows, known, *kind, *thinning);
+        }
     }
 
     /// Returns the stored id of a sample's tag.

@@ -6,8 +6,8 @@ use super::{CONFIG, batch, commit_one, in_memory, pages, record, sample, stream_
 use crate::ledger::page::SignedPage;
 use crate::model::id::Digest;
 use crate::model::number::Number;
-use crate::model::sample::SampleBatch;
-use crate::model::tag::SourceIndex;
+use crate::model::sample::{Sample, SampleBatch};
+use crate::model::tag::{SourceIndex, TagIndex, Thinning};
 use crate::model::time::Timestamp;
 use crate::model::unit::Unit;
 
@@ -315,4 +315,59 @@ fn the_lineage_of_a_shared_record_is_found_by_its_digest() {
     assert_eq!(reader.records(&records[0].asset, records[0].grain, window.start, window.end).unwrap(), records[1..2]);
     let numbered = reader.records_after(1, 1).unwrap();
     assert_eq!(numbered, [(2, records[1].clone())]);
+}
+
+/// The test tags, of which the first two keep changes beyond 1 and a sample each minute.
+fn thinned_tags() -> Vec<crate::model::tag::TagSpec> {
+    let mut tags = tags();
+    tags[..2].iter_mut().for_each(|tag| tag.thinning = Some(Thinning { deadband: 1.0, heartbeat_ms: 60_000 }));
+    tags
+}
+
+#[test]
+fn history_is_thinned_only_behind_the_checkpoint_and_says_how_much_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Store::open(dir.path(), &thinned_tags(), CONFIG, "").unwrap();
+    let mut store = open();
+    let mut committed = Vec::new();
+    for second in 0..300_i64 {
+        let at = second * 1_000;
+        let samples = vec![sample(0, at, 5.0), sample(2, at, 0.5), sample(1, at, if second == 70 { 9.0 } else { 5.0 })];
+        let batches = [batch(second.unsigned_abs() + 1, at, samples)];
+        let checkpoint = (second == 100 || second == 250).then_some(&b"state"[..]);
+        store.commit(&Commit { now: Timestamp(at), batches: &batches, checkpoint, ..Commit::default() }).unwrap();
+        if second == 50 {
+            assert_eq!(store.compact().unwrap().commits, 0, "no checkpoint: a restart would need everything");
+        }
+        if second == 150 || second == 299 {
+            store.compact().unwrap();
+            drop(store);
+            store = open();
+        }
+        committed.push(batches);
+    }
+    let journal = store.journal(1, usize::MAX).unwrap();
+    let of =
+        |tag: u32, samples: &[Sample]| samples.iter().filter(|s| s.tag == TagIndex(tag)).copied().collect::<Vec<_>>();
+    for (entry, batches) in journal.iter().zip(&committed) {
+        let (kept, came) = (&entry.batches[0].samples, &batches[0].samples);
+        assert_eq!(of(2, kept), of(2, came), "a tag that isn't thinned keeps everything");
+        assert_eq!(kept.len() as u64 + entry.thinned, came.len() as u64);
+        assert!(kept.iter().all(|sample| came.contains(sample)), "what is kept is as it came");
+        let is_behind = entry.seq <= 251;
+        assert!(is_behind || entry.thinned == 0, "commit {} is ahead of the checkpoint", entry.seq);
+    }
+    let seconds = |tag: u32| -> Vec<i64> {
+        let samples = journal[..251].iter().flat_map(|entry| of(tag, &entry.batches[0].samples));
+        samples.map(|sample| sample.measured_at.0 / 1_000).collect()
+    };
+    assert_eq!(seconds(0), [0, 60, 100, 160, 220, 250]);
+    assert_eq!(seconds(1), [0, 60, 70, 71, 100, 160, 220, 250]);
+    let left_out = vec![("meter.energy".to_owned(), 251 - 6), ("meter.power".to_owned(), 251 - 8)];
+    assert_eq!(store.thinned().unwrap(), left_out);
+    assert_eq!(journal.iter().map(|entry| entry.thinned).sum::<u64>(), 245 + 243);
+    let after = store.resume().unwrap().after;
+    assert_eq!(store.journal(after + 1, usize::MAX).unwrap().iter().map(|entry| entry.thinned).sum::<u64>(), 0);
+    let latest = store.reader().latest_samples().unwrap();
+    assert!(latest.iter().all(|sample| sample.measured_at == Timestamp(299_000)), "{latest:?}");
 }

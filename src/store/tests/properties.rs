@@ -147,7 +147,15 @@ impl Model {
         }
         let seq = store.commit(&commit).unwrap();
         let now = Timestamp(turn.now);
-        self.journal.push(JournalEntry { seq, now, config: CONFIG, swaps: vec![], batches: turn.batches, unmapped: 0 });
+        self.journal.push(JournalEntry {
+            seq,
+            now,
+            config: CONFIG,
+            swaps: vec![],
+            batches: turn.batches,
+            unmapped: 0,
+            thinned: 0,
+        });
         for row in turn.facts {
             self.facts.insert((row.asset, row.minute), row.facts);
         }
