@@ -1,6 +1,6 @@
 //! `[[source]] type = "mqtt"`: a broker, the topics to read there, and the points they carry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
