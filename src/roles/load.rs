@@ -20,6 +20,15 @@ pub(super) fn gateway(path: &Path) -> anyhow::Result<Option<Gateway>> {
     load(path, |name, text| config::load_gateway_with(name, text, profiles(path, text)))
 }
 
+/// Returns the device profiles that a command knows: those of a configuration, else those that come with the program;
+/// `None` where the configuration is refused. Every problem has been shown.
+pub(super) fn profiles(config: Option<&Path>) -> anyhow::Result<Option<Library>> {
+    match config {
+        Some(path) => Ok(gateway(path)?.map(|gateway| gateway.profiles)),
+        None => Ok(Some(Library::builtin())),
+    }
+}
+
 /// Returns the configuration of a hub; `None` where it is refused. Every problem has been shown.
 pub(super) fn hub(path: &Path) -> anyhow::Result<Option<Hub>> {
     load(path, config::load_hub)

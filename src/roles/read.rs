@@ -8,7 +8,7 @@ mod compare;
 mod question;
 mod show;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -65,9 +65,9 @@ pub struct Args {
     /// Read every point of this source of --config merged and one by one, and compare
     #[arg(long, value_name = "SOURCE")]
     compare: Option<String>,
-    /// The configuration that holds the source to compare
-    #[arg(short, long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    /// The configuration that holds the source of --compare [default: gateway.toml], or the profile of --profile
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Read every point of this device profile merged and one by one, and compare
     #[arg(long, conflicts_with = "compare")]
     profile: Option<String>,
@@ -90,14 +90,16 @@ pub struct Args {
 /// What stopped it: no connection, no answer, an exception.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(source) = &args.compare {
-        let Some(gateway) = load::gateway(&args.config)? else { return Ok(load::refused()) };
+        let config = args.config.as_deref().unwrap_or_else(|| Path::new("gateway.toml"));
+        let Some(gateway) = load::gateway(config)? else { return Ok(load::refused()) };
         return match Single::of_gateway(&gateway, source) {
             Ok(single) => block_on(compare::run(&single, args.json)),
             Err(reason) => misused(&reason),
         };
     }
     if let Some(profile) = &args.profile {
-        return match Single::of_section(&section(args, profile)) {
+        let Some(profiles) = load::profiles(args.config.as_deref())? else { return Ok(load::refused()) };
+        return match Single::of_section(&section(args, profile), &profiles) {
             Ok(single) => block_on(compare::run(&single, args.json)),
             Err(reason) => misused(&reason),
         };

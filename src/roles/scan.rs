@@ -7,6 +7,7 @@ mod probe;
 mod target;
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ use serde_json::json;
 
 use self::probe::{Report, Settings, UnitReport};
 use self::target::Target;
+use super::load;
 use super::reach::{Certificates, ask, block_on, is_attended, misused, print_json};
 use crate::model::time::Period;
-use crate::profile::Library;
 
 /// Endpoints that are looked at at the same time: a network of 254 hosts is through in seconds, and no switch notices.
 const ENDPOINTS_AT_ONCE: usize = 32;
@@ -46,6 +47,9 @@ pub struct Args {
     /// Longest wait for a connection and for an answer
     #[arg(long, default_value = "500ms")]
     timeout: Period,
+    /// A configuration whose own profiles are looked for too
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Don't ask before the first frame
     #[arg(long)]
     yes: bool,
@@ -72,12 +76,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !(0.1..=1000.0).contains(&args.rate) {
         return misused("--rate must lie between 0.1 and 1000 requests a second");
     }
+    let Some(profiles) = load::profiles(args.config.as_deref())? else { return Ok(load::refused()) };
     let settings = Settings {
         units,
         limit: Duration::from_millis(u64::try_from(args.timeout.as_ms()).unwrap_or(500).max(1)),
         pause: Duration::from_secs_f64(1.0 / args.rate),
         security: args.certificates.security(),
-        profiles: Library::builtin(),
+        profiles,
     };
     if !args.yes {
         if !is_attended() {

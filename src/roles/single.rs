@@ -69,7 +69,7 @@ impl Single {
     ///
     /// # Errors
     /// Every problem in it, one a line.
-    pub(super) fn of_section(section: &str) -> Result<Self, String> {
+    pub(super) fn of_section(section: &str, profiles: &Library) -> Result<Self, String> {
         #[derive(serde::Deserialize)]
         struct File {
             source: Vec<ModbusSource>,
@@ -78,7 +78,7 @@ impl Single {
         if file.source.len() != 1 {
             return Err(format!("{} sources in place of one", file.source.len()));
         }
-        Self::of_source(file.source.remove(0))
+        Self::of_source(file.source.remove(0), profiles)
     }
 
     /// Finds a source of a configuration by its name.
@@ -91,13 +91,13 @@ impl Single {
             let known: Vec<&str> = gateway.modbus.iter().map(|(_, source)| source.name.get_ref().as_str()).collect();
             return Err(format!("no Modbus source \"{name}\" in {}: there is {}", gateway.file, known.join(", ")));
         };
-        Self::of_source(source.clone())
+        Self::of_source(source.clone(), &gateway.profiles)
     }
 
-    fn of_source(source: ModbusSource) -> Result<Self, String> {
-        let (profiles, mut problems) = (Library::builtin(), Problems::default());
+    fn of_source(source: ModbusSource, profiles: &Library) -> Result<Self, String> {
+        let mut problems = Problems::default();
         source.check(&mut problems);
-        let mut tags = source.tags(SourceIndex(0), &profiles, &mut problems);
+        let mut tags = source.tags(SourceIndex(0), profiles, &mut problems);
         if problems.has_errors() {
             let errors = problems.0.iter().filter(|problem| problem.severity == Severity::Error);
             return Err(errors
@@ -110,7 +110,7 @@ impl Single {
         let ratio = |ratio: &Option<serde_spanned::Spanned<f64>>| ratio.as_ref().map(|ratio| *ratio.get_ref());
         let ratios = (ratio(&source.ct_ratio), ratio(&source.pt_ratio));
         let profile = source.profile.as_ref().map(|name| name.get_ref().clone()).unwrap_or_default();
-        let mut found = endpoints(&[(SourceIndex(0), source)], &profiles, &tags);
+        let mut found = endpoints(&[(SourceIndex(0), source)], profiles, &tags);
         let mut endpoint = found.pop().ok_or("the source has no transport")?;
         let device = endpoint.devices.pop().ok_or("the source has no device")?;
         Ok(Self { transport: endpoint.transport, security: endpoint.security, device, profile, ratios, warnings, tags })

@@ -8,7 +8,7 @@ mod display;
 mod record;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,9 +40,9 @@ pub struct Args {
     /// Commission this source of --config in place of a new one: nothing is written but the log
     #[arg(long, conflicts_with_all = ["profile", "sunspec", "ct_ratio", "pt_ratio", "append", "accept"])]
     source: Option<String>,
-    /// The configuration that holds --source
-    #[arg(short, long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    /// The configuration that holds --source [default: gateway.toml], or the profile of --profile [default: --append]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Unit identifier, 0 to 255
     #[arg(long, default_value_t = 1)]
     unit: u8,
@@ -110,7 +110,8 @@ impl Args {
 /// The device can't be read; the section or the log can't be written.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(source) = &args.source {
-        let Some(gateway) = load::gateway(&args.config)? else { return Ok(load::refused()) };
+        let config = args.config.as_deref().unwrap_or_else(|| Path::new("gateway.toml"));
+        let Some(gateway) = load::gateway(config)? else { return Ok(load::refused()) };
         return match configured(args, &gateway, source) {
             Ok(survey) => {
                 let place = survey.place();
@@ -120,6 +121,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Err(reason) => misused(&reason),
         };
     }
+    let config = args.config.as_deref().or(args.append.as_deref());
+    let Some(profiles) = load::profiles(config)? else { return Ok(load::refused()) };
     let transport = match Transport::parse(args.url.as_deref().unwrap_or_default()) {
         Ok(transport) => transport,
         Err(reason) => return misused(&reason),
@@ -128,7 +131,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut bus = Bus::new(transport, args.certificates.security(), limit, PAUSE);
     let place = || format!("unit {} at {}", args.unit, args.url.as_deref().unwrap_or_default());
     let survey = async {
-        match prepare(args, &mut bus, &Library::builtin()).await? {
+        match prepare(args, &mut bus, profiles).await? {
             Ok(survey) => survey.commission(bus).await,
             Err(reason) => misused(&reason),
         }
@@ -141,6 +144,7 @@ struct Survey<'a> {
     args: &'a Args,
     section: Section,
     single: Single,
+    profiles: Library,
     /// Where the log stands, if the arguments don't say.
     log: PathBuf,
     values: Vec<PointValue>,
@@ -162,13 +166,14 @@ fn configured<'a>(args: &'a Args, gateway: &Gateway, name: &str) -> Result<Surve
         timeout: args.timeout,
         certificates: Vec::new(),
     };
+    let profiles = gateway.profiles.clone();
     let log = args.log.clone().unwrap_or_else(|| gateway.gateway.data_dir.get_ref().join(LOG));
-    Ok(Survey { args, section, single, log, values: Vec::new(), findings: Vec::new() })
+    Ok(Survey { args, section, single, profiles, log, values: Vec::new(), findings: Vec::new() })
 }
 
 /// Finds the profile and the place of its model; the reason says what to write instead.
-async fn prepare<'a>(args: &'a Args, bus: &mut Bus, library: &Library) -> anyhow::Result<Result<Survey<'a>, String>> {
-    let wants_model = |name: &String| library.get(name).is_some_and(|profile| profile.sunspec_model.is_some());
+async fn prepare<'a>(args: &'a Args, bus: &mut Bus, profiles: Library) -> anyhow::Result<Result<Survey<'a>, String>> {
+    let wants_model = |name: &String| profiles.get(name).is_some_and(|profile| profile.sunspec_model.is_some());
     let (mut profile, mut model_address) = (args.profile.clone(), None);
     if args.sunspec || args.profile.as_ref().is_some_and(wants_model) {
         bus.open().await?;
@@ -178,7 +183,7 @@ async fn prepare<'a>(args: &'a Args, bus: &mut Bus, library: &Library) -> anyhow
         if !args.json {
             show_models(&found)?;
         }
-        match choose(&found, args.profile.as_deref(), library) {
+        match choose(&found, args.profile.as_deref(), &profiles) {
             Ok((name, address)) => (profile, model_address) = (Some(name), Some(address)),
             Err(reason) => return Ok(Err(reason)),
         }
@@ -196,8 +201,8 @@ async fn prepare<'a>(args: &'a Args, bus: &mut Bus, library: &Library) -> anyhow
         certificates: args.certificates.toml(),
     };
     let log = log_file(args)?;
-    let single = Single::of_section(&section.toml());
-    Ok(single.map(|single| Survey { args, section, single, log, values: Vec::new(), findings: Vec::new() }))
+    let single = Single::of_section(&section.toml(), &profiles);
+    Ok(single.map(|single| Survey { args, section, single, profiles, log, values: Vec::new(), findings: Vec::new() }))
 }
 
 fn show_models(found: &SunSpec) -> anyhow::Result<()> {
@@ -294,7 +299,7 @@ impl Survey<'_> {
         if (self.section.ct_ratio, self.section.pt_ratio) == applied {
             return Ok(());
         }
-        self.single = Single::of_section(&self.section.toml()).map_err(anyhow::Error::msg)?;
+        self.single = Single::of_section(&self.section.toml(), &self.profiles).map_err(anyhow::Error::msg)?;
         self.read(bus).await?;
         self.findings = self.diagnosed(shown);
         Ok(())
