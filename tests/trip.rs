@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::float_cmp,
+    clippy::cast_possible_truncation,
     reason = "a test fails loudly and compares exact figures"
 )]
 

@@ -15,6 +15,9 @@ use crate::sources::modbus::plan::{Answer, Request};
 use crate::sources::modbus::sunspec::{BASES, Common, End, Model, Walk};
 use crate::sources::modbus::transport::{Security, Transport};
 
+/// Time that a device gets to see that a connection is gone.
+const RELEASE: Duration = Duration::from_secs(1);
+
 /// Whom a `tls://` connection trusts, and as whom it presents itself.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Certificates {
@@ -62,18 +65,30 @@ pub(super) struct Bus {
     limit: Duration,
     pause: Duration,
     free_at: Option<Instant>,
+    /// Whether there has been a connection: then a refused one may only come too soon after it.
+    was_open: bool,
 }
 
 impl Bus {
     /// Returns a bus that isn't connected yet. `limit` bounds each connection and each answer; `pause` is kept between
     /// an answer and the next request.
     pub(super) const fn new(transport: Transport, security: Security, limit: Duration, pause: Duration) -> Self {
-        Self { link: Link::new(transport, security), limit, pause, free_at: None }
+        Self { link: Link::new(transport, security), limit, pause, free_at: None, was_open: false }
     }
 
-    /// Opens the connection, where there is none.
+    /// Opens the connection, where there is none. A device that serves one connection may need a moment to see that
+    /// the last one is gone: it gets one, once.
     pub(super) async fn open(&mut self) -> Result<(), LinkError> {
-        if self.link.is_connected() { Ok(()) } else { self.link.connect(self.limit).await }
+        if self.link.is_connected() {
+            return Ok(());
+        }
+        let mut outcome = self.link.connect(self.limit).await;
+        if self.was_open && matches!(outcome, Err(LinkError::Connect(_))) {
+            tokio::time::sleep(RELEASE).await;
+            outcome = self.link.connect(self.limit).await;
+        }
+        self.was_open |= outcome.is_ok();
+        outcome
     }
 
     /// Closes the connection; the next request opens another.

@@ -142,6 +142,8 @@ fn progress_bar(steps: usize, json: bool) -> ProgressBar {
     }
     let bar = ProgressBar::new(u64::try_from(steps).unwrap_or(u64::MAX));
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
+    // Identifying one unit takes many requests at a gentle rate: the time that passes shows that it works.
+    bar.enable_steady_tick(Duration::from_millis(250));
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

@@ -13,6 +13,7 @@
 )]
 
 mod browser;
+mod commissioning;
 mod crash;
 mod fault_proxy;
 mod field_to_hub;

@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 
+from pymodbus import ModbusDeviceIdentification
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -61,7 +62,10 @@ async def main():
     bits = [SimData(0, values=[False] * REGISTERS, datatype=DataType.BITS)]
     registers = [SimData(0, values=[0] * REGISTERS, datatype=DataType.REGISTERS)]
     device = SimDevice(0, simdata=(bits, bits, registers, registers), action=action)
-    server = ModbusTcpServer(device, address=("127.0.0.1", int(sys.argv[1])))
+    names = ModbusDeviceIdentification(
+        info_name={"VendorName": "Pymodbus", "ProductCode": "PM", "MajorMinorRevision": "1.0"}
+    )
+    server = ModbusTcpServer(device, identity=names, address=("127.0.0.1", int(sys.argv[1])))
     await server.serve_forever(background=True)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
