@@ -13,9 +13,9 @@ use crate::profile::register::{RegisterType, WordOrder};
 /// What a value could be. **Source** of the ranges: low-voltage networks of 100 to 480 V and 50 or 60 Hz, and the
 /// largest totals that meters show.
 const MEANINGS: &[Meaning] = &[
-    Meaning { name: "voltage (V)", range: (80.0, 500.0), factors: &[1.0, 0.1, 0.01] },
-    Meaning { name: "frequency (Hz)", range: (45.0, 65.0), factors: &[1.0, 0.1, 0.01] },
-    Meaning { name: "power factor", range: (0.05, 1.0), factors: &[1.0, 0.001, 0.01] },
+    Meaning { name: "voltage (V)", worth: 20, range: (80.0, 500.0), factors: &[1.0, 0.1, 0.01] },
+    Meaning { name: "frequency (Hz)", worth: 20, range: (45.0, 65.0), factors: &[1.0, 0.1, 0.01] },
+    Meaning { name: "power factor", worth: 6, range: (0.05, 1.0), factors: &[1.0, 0.001, 0.01] },
 ];
 
 /// Smallest and largest magnitude that a measurement in any usual unit has.
@@ -26,6 +26,8 @@ const IMAGINABLE: (f64, f64) = (1e-6, 1e12);
 /// One kind of quantity and the values it takes.
 struct Meaning {
     name: &'static str,
+    /// What a value in the range counts: the wider the range, the more wrong readings fall into it by chance.
+    worth: u8,
     range: (f64, f64),
     /// Scales under which integers hold it.
     factors: &'static [f64],
@@ -88,21 +90,22 @@ pub fn judge(register_type: RegisterType, order: WordOrder, value: &Number, is_s
     if base == 0 {
         return Judgement::NONE;
     }
-    let known = could_be.first().map_or(0, |(factor, _)| credit(*factor));
+    let known = could_be.iter().map(|(factor, meaning)| credit(*factor, meaning.worth)).max().unwrap_or(0);
     // Swapped bytes are rare, half-swapped words rarer, and a low word first is less common than the
     // specification's order.
     let rarity =
-        u8::from(order.bytes_swapped()) * 6 + u8::from(order.low_word_first()) + u8::from(order.is_of_64_bits()) * 8;
-    let shown = |(factor, name): (f64, &str)| {
+        u8::from(order.bytes_swapped()) * 8 + u8::from(order.low_word_first()) + u8::from(order.is_of_64_bits()) * 8;
+    let shown = |(factor, meaning): (f64, &Meaning)| {
+        let name = meaning.name;
         if factor < 1.0 { format!("{name} with scale {factor}") } else { name.to_owned() }
     };
     Judgement { score: (base + known).saturating_sub(rarity), could_be: could_be.into_iter().map(shown).collect() }
 }
 
 /// Returns what a guess counts: the smaller its scale, the more integers fall into its range by chance.
-fn credit(factor: f64) -> u8 {
+fn credit(factor: f64, worth: u8) -> u8 {
     match factor {
-        1.0 => 20,
+        1.0 => worth,
         0.1 => 12,
         _ => 4,
     }
@@ -155,7 +158,7 @@ fn of_integer(register_type: RegisterType, value: f64) -> u8 {
 }
 
 /// Returns what a value could be, with the scale that it takes; a guess that needs none first.
-fn meanings(register_type: RegisterType, value: f64, is_scaled: bool) -> Vec<(f64, &'static str)> {
+fn meanings(register_type: RegisterType, value: f64, is_scaled: bool) -> Vec<(f64, &'static Meaning)> {
     if register_type.bits() < 16 {
         return Vec::new();
     }
@@ -170,7 +173,7 @@ fn meanings(register_type: RegisterType, value: f64, is_scaled: bool) -> Vec<(f6
             !is_whole && magnitude >= meaning.range.0 && magnitude <= meaning.range.1
         };
         if let Some(factor) = factors.iter().find(within) {
-            found.push((*factor, meaning.name));
+            found.push((*factor, meaning));
         }
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
