@@ -191,6 +191,12 @@ impl Counter {
         self.suspect.map(|suspect| suspect.last_at).or(self.line.map(|line| line.last.at))
     }
 
+    /// Returns the newest reading, believed or only suspected.
+    pub(super) fn standing(&self) -> Option<(Timestamp, i128)> {
+        let suspected = self.suspect.map(|suspect| (suspect.last_at, suspect.first.value));
+        suspected.or(self.line.map(|line| (line.last.at, line.last.value)))
+    }
+
     /// Takes the next reading.
     pub(super) fn read(&mut self, limits: &Limits, at: Timestamp, value: i128, steps: &mut Vec<Step>) {
         let reading = Reading { at, value };

@@ -200,6 +200,12 @@ impl Engine {
     pub fn ingest(&mut self, batch: &SampleBatch) {
         let now = self.now.max(batch.received_at);
         let (oldest, ahead) = (now - HORIZON_MS, now + AHEAD_MS_MAX);
+        if batch.samples.is_empty() {
+            let tags = &self.plant.tags;
+            let inputs = self.series.iter_mut().zip(&self.inputs);
+            let of_source = inputs.filter(|(_, input)| tags[input.as_usize()].source == batch.source);
+            of_source.for_each(|(series, _)| series.confirm(batch.received_at));
+        }
         for sample in &batch.samples {
             let Some(place) = self.places.get(sample.tag.as_usize()) else { continue };
             if sample.measured_at > ahead {
@@ -215,6 +221,7 @@ impl Engine {
                 self.others = Some((first.min(sample.measured_at), last.max(sample.measured_at)));
                 continue;
             };
+            series.note_lag(sample.measured_at, batch.received_at);
             match series.ingest(sample) {
                 Ingested::Taken => {}
                 Ingested::Duplicate => self.refused.duplicate += 1,

@@ -4,7 +4,7 @@
 //! and the states. Samples wait until the watermark passes them, so arrival order never matters. Amounts are spread
 //! linearly in 10⁻⁶ units with the remainder carried along the segment: the minutes sum to the whole, exactly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,12 @@ pub(super) struct Series {
     minutes: BTreeMap<Timestamp, TagMinute>,
     /// What is not yet reported.
     events: Events,
+    /// Instants, by the clock of the samples, at which the source confirmed what stands; not yet passed.
+    confirmations: BTreeSet<Timestamp>,
+    /// The last one that was booked.
+    confirmed_until: Option<Timestamp>,
+    /// How long after its instant the newest sample arrived. **Unit**: ms.
+    lag_ms: i64,
 }
 
 /// What happened to counters: how often, and what became of told swaps.
@@ -127,7 +133,7 @@ impl From<SeriesV1> for Series {
     fn from(old: SeriesV1) -> Self {
         let SeriesV1 { pending, seen, last, before_fall, booked_until, carry, minutes } = old;
         let counter = Counter::of(last, before_fall);
-        Self { pending, seen, last, counter, booked_until, carry, minutes, events: Events::default() }
+        Self { pending, seen, last, counter, booked_until, carry, minutes, ..Self::default() }
     }
 }
 
@@ -150,6 +156,22 @@ impl Series {
                 }
                 Ingested::Duplicate
             }
+        }
+    }
+
+    /// Notes how long a sample was on its way, or by how much the clock behind it is slow.
+    pub(super) fn note_lag(&mut self, measured_at: Timestamp, received_at: Timestamp) {
+        if self.latest().is_none_or(|latest| measured_at >= latest) {
+            self.lag_ms = received_at.ms_since(measured_at).max(0);
+        }
+    }
+
+    /// The source hears everything and heard nothing else up to `received_at`: what it last reported stands. By the clock
+    /// of the samples that is as much earlier as they are late, so that it never overtakes one that is under way.
+    pub(super) fn confirm(&mut self, received_at: Timestamp) {
+        let at = received_at - self.lag_ms;
+        if self.latest().is_some_and(|latest| at > latest) {
+            self.confirmations.insert(at);
         }
     }
 
@@ -202,13 +224,16 @@ impl Series {
     /// `closed_until`: those minutes are closed as they were. Says whether there was any.
     pub(super) fn process(&mut self, spec: &TagSpec, watermark: Timestamp, closed_until: Timestamp) -> bool {
         let later = self.pending.split_off(&(watermark + 1));
-        let moved = !self.pending.is_empty();
+        let mut moved = !self.pending.is_empty();
         for (at, (quality, value)) in std::mem::replace(&mut self.pending, later) {
+            self.book_confirmations(spec, at);
             let micro = value.filter(|_| quality.is_usable()).and_then(|number| scaled(spec, number));
             match spec.kind {
                 TagKind::Gauge | TagKind::State => self.process_level(spec, at, micro, closed_until),
                 TagKind::Counter { .. } => {
                     if let Some(value) = micro {
+                        // Later than it should have come: until then the value before it was confirmed and booked.
+                        let at = self.confirmed_until.map_or(at, |until| at.max(until + 1));
                         self.process_counter(&limits(spec), at, value);
                     }
                 }
@@ -219,6 +244,34 @@ impl Series {
                 }
             }
             self.seen = Some(at);
+        }
+        moved |= self.book_confirmations(spec, watermark + 1);
+        moved
+    }
+
+    /// Books what was confirmed before an instant: the last value stands at each confirmation as if it had been said
+    /// again, unless its hold had passed by then. Says whether there was any.
+    fn book_confirmations(&mut self, spec: &TagSpec, before: Timestamp) -> bool {
+        let mut moved = false;
+        while let Some(at) = self.confirmations.first().copied().filter(|at| *at < before) {
+            self.confirmations.pop_first();
+            moved = true;
+            match spec.kind {
+                TagKind::Gauge | TagKind::State => {
+                    if let Some((last_at, value)) = self.last.filter(|(last_at, _)| is_held(spec, *last_at, at)) {
+                        self.book_level(spec, at);
+                        self.last = Some((at.max(last_at), value));
+                    }
+                }
+                TagKind::Counter { .. } => {
+                    if let Some((_, value)) = self.counter.standing().filter(|(last_at, _)| is_held(spec, *last_at, at))
+                    {
+                        self.process_counter(&limits(spec), at, value);
+                        self.confirmed_until = Some(at);
+                    }
+                }
+                TagKind::Interval { .. } => {}
+            }
         }
         moved
     }
@@ -361,6 +414,11 @@ fn scaled(spec: &TagSpec, number: Number) -> Option<i128> {
         (TagKind::State, Number::Float(_)) => None,
         _ => number.to_micro(spec.unit.base_factor()),
     }
+}
+
+/// Says whether a value of `last_at` still holds at a later instant.
+fn is_held(spec: &TagSpec, last_at: Timestamp, at: Timestamp) -> bool {
+    at > last_at && at.ms_since(last_at) <= spec.hold_ms
 }
 
 /// Decides between two samples of one instant: the better quality, then the larger value.

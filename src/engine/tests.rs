@@ -1,5 +1,7 @@
 //! The engine as a whole: hand calculations, and the properties the hub relies on.
 
+mod confirmations;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -146,7 +146,8 @@ pub struct SampleBatch {
     pub delivery: u64,
     /// Arrival at the box, plant time.
     pub received_at: Timestamp,
-    /// The samples, in arrival order.
+    /// The samples, in arrival order. None at all is a confirmation: the source hears everything that concerns its tags,
+    /// and what it last reported of each still stands at `received_at`.
     pub samples: Vec<Sample>,
 }
 

@@ -15,6 +15,8 @@ use address::Address;
 use point::{Kind, PointSpec};
 use topic::Topic;
 
+use super::sparkplug::config::{self as sparkplug, SparkplugConfig};
+
 use crate::model::id::{SourceName, TagName};
 use crate::model::problem::Problems;
 use crate::model::tag::{SourceIndex, TagKind, TagSpec};
@@ -82,6 +84,9 @@ pub struct MqttSource {
     /// Where a device says whether it is measuring, calibrating or at fault.
     #[serde(default)]
     pub device_state: Option<DeviceStateKeys>,
+    /// What the Sparkplug host may do, where the topics are Sparkplug's.
+    #[serde(default)]
+    pub sparkplug: Option<Spanned<SparkplugConfig>>,
 }
 
 /// Version of the protocol.
@@ -141,6 +146,7 @@ impl MqttSource {
             topic.check(problems);
             self.check_shared(topic, problems);
         }
+        sparkplug::check(self, problems);
         let (mut seen, mut called) = (BTreeSet::new(), BTreeSet::new());
         for point in &self.point {
             self.check_point(point.get_ref(), problems);
@@ -205,7 +211,7 @@ impl MqttSource {
             self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(called)).collect();
         let is_tag = name.split('.').count() <= 2;
         let here = || point.name.span();
-        if feeding.is_empty() || !is_tag {
+        if (feeding.is_empty() && !sparkplug::is_sparkplug(self)) || !is_tag {
             problems.error(
                 here(),
                 format!("no topic of source \"{}\" can carry point \"{called}\"", self.name.get_ref()),
@@ -299,7 +305,10 @@ impl MqttSource {
     /// Returns where a point's value stands in the payloads that name it, and what is made of it.
     fn meaning(&self, point: &PointSpec) -> String {
         let topics = self.topic.iter().map(Spanned::get_ref).filter(|topic| topic.feeds(point.called()));
-        let text = topics.map(Topic::meaning).collect::<Vec<_>>().join(", ");
+        let text = match sparkplug::place(self, point).filter(|_| sparkplug::is_sparkplug(self)) {
+            Some(place) => format!("sparkplug_b {place}"),
+            None => topics.map(Topic::meaning).collect::<Vec<_>>().join(", "),
+        };
         let (scale, offset) = (point.scale(), point.offset());
         let called = point.called.as_ref().map_or(String::new(), |called| format!(" called {}", called.get_ref()));
         match point.scale.is_some() || point.offset.is_some() {

@@ -218,9 +218,14 @@ impl Intake {
         // A filter that two topics share is asked for once, with the higher quality of service.
         let mut filters: BTreeMap<String, u8> = BTreeMap::new();
         for topic in &config.topic {
-            if let Ok(pattern) = topic.get_ref().pattern() {
-                let qos = u8::from(topic.get_ref().qos() != 0);
-                filters.entry(pattern.filter()).and_modify(|asked| *asked = qos.max(*asked)).or_insert(qos);
+            let topic = topic.get_ref();
+            let filter = match topic.is_sparkplug() {
+                true => Some(topic.filter.get_ref().clone()),
+                false => topic.pattern().ok().map(|pattern| pattern.filter()),
+            };
+            if let Some(filter) = filter {
+                let qos = u8::from(topic.qos() != 0);
+                filters.entry(filter).and_modify(|asked| *asked = qos.max(*asked)).or_insert(qos);
             }
         }
         filters.into_iter().collect()

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::config::Version;
 use super::config::address::Address;
+use super::sparkplug::outgoing::Outgoing;
 
 /// Largest packet. **Unit**: bytes. A birth certificate of a big Sparkplug node reaches some 100 kB. On MQTT 5 the
 /// broker withholds what is larger.
@@ -45,18 +46,6 @@ pub(super) struct Settings {
     pub clean_start: bool,
     /// Real seconds the broker keeps the session after a connection, on MQTT 5; on 3.1.1 it decides itself.
     pub session_expiry_s: u32,
-    /// What the broker publishes for us when the connection is lost without a farewell.
-    pub will: Option<Publication>,
-}
-
-/// A message from us. A plant's broker is read; the only thing it hears from us is what a host must say of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Publication {
-    pub topic: String,
-    pub payload: Bytes,
-    /// `0` or `1`.
-    pub qos: u8,
-    pub retained: bool,
 }
 
 /// One subscription: filter and quality of service.
@@ -150,18 +139,15 @@ fn options_v5(settings: &Settings) -> v5::MqttOptions {
     if let Some((user, password)) = &settings.login {
         options.set_credentials(user, password.as_ref().map_or("", |secret| secret.expose_secret()));
     }
-    if let Some(will) = &settings.will {
-        options.set_last_will(will_v5(will));
-    }
     options
 }
 
-fn will_v5(will: &Publication) -> v5::mqttbytes::v5::LastWill {
-    v5::mqttbytes::v5::LastWill::new(&will.topic, will.payload.clone(), v5_qos(will.qos), will.retained, None)
+fn will_v5(will: &Outgoing) -> v5::mqttbytes::v5::LastWill {
+    v5::mqttbytes::v5::LastWill::new(will.topic(), will.payload().clone(), v5_qos(will.qos()), will.is_retained(), None)
 }
 
-fn will_v311(will: &Publication) -> rumqttc::LastWill {
-    rumqttc::LastWill::new(&will.topic, will.payload.clone(), v311_qos(will.qos), will.retained)
+fn will_v311(will: &Outgoing) -> rumqttc::LastWill {
+    rumqttc::LastWill::new(will.topic(), will.payload().clone(), v311_qos(will.qos()), will.is_retained())
 }
 
 fn options_v311(settings: &Settings) -> rumqttc::MqttOptions {
@@ -177,9 +163,6 @@ fn options_v311(settings: &Settings) -> rumqttc::MqttOptions {
         .set_transport(transport(settings));
     if let Some((user, password)) = &settings.login {
         options.set_credentials(user, password.as_ref().map_or("", |secret| secret.expose_secret()));
-    }
-    if let Some(will) = &settings.will {
-        options.set_last_will(will_v311(will));
     }
     options
 }
@@ -218,16 +201,15 @@ impl Client {
         }
     }
 
-    /// Publishes. Returns whether the queue took the request; with quality of service 1 it is sent again on the next
-    /// connection where the broker kept the session.
-    #[allow(dead_code, reason = "a host that states itself publishes with it")]
-    pub(super) fn publish(&self, message: &Publication) -> bool {
-        let Publication { topic, payload, qos, retained } = message;
+    /// Publishes what a host says of itself, or asks an edge node; there is nothing else that could be passed here.
+    /// Returns whether the queue took the request.
+    pub(super) fn say(&self, message: &Outgoing) -> bool {
+        let (topic, payload, is_retained) = (message.topic(), message.payload(), message.is_retained());
         match self {
-            Self::V5(client) => client.try_publish(topic, v5_qos(*qos), *retained, payload.clone()).is_ok(),
+            Self::V5(client) => client.try_publish(topic, v5_qos(message.qos()), is_retained, payload.clone()).is_ok(),
             Self::V311(client) => {
                 // The 3.1.1 client takes bytes it owns.
-                client.try_publish(topic, v311_qos(*qos), *retained, payload.to_vec()).is_ok()
+                client.try_publish(topic, v311_qos(message.qos()), is_retained, payload.to_vec()).is_ok()
             }
         }
     }
@@ -251,8 +233,7 @@ const fn v311_qos(qos: u8) -> v4::QoS {
 
 impl Connection {
     /// Changes the will that goes with the next connection.
-    #[allow(dead_code, reason = "a host's will carries the time of its connection")]
-    pub(super) fn set_will(&mut self, will: &Publication) {
+    pub(super) fn set_will(&mut self, will: &Outgoing) {
         match self {
             Self::V5(connection) => {
                 connection.options.set_last_will(will_v5(will));

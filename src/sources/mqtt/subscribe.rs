@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::MqttSource;
 use super::config::address::Address;
+use super::host::{Heard, Host};
 use super::intake::{Intake, Tally};
 use super::link::{self, Client, Event, Lost, Message, Settings, Subscription};
+use super::sparkplug::config as sparkplug;
 use super::unacknowledged::{Packet, Unacknowledged};
 use crate::model::id::GatewayId;
 use crate::model::sample::{Sample, SampleBatch};
@@ -127,9 +129,9 @@ impl Subscriber {
             login: config.username.as_ref().map(|user| (user.get_ref().clone(), password)),
             tls: tls.map_err(|error| MqttError::Tls(name(), error))?,
             receive_maximum: config.receive_maximum(),
-            clean_start: false,
-            session_expiry_s: link::SESSION_EXPIRY_S,
-            will: None,
+            // A Sparkplug host begins anew on each connection, tck-id-message-flow-phid-sparkplug-clean-session-*.
+            clean_start: sparkplug::is_sparkplug(config),
+            session_expiry_s: if sparkplug::is_sparkplug(config) { 0 } else { link::SESSION_EXPIRY_S },
         })
     }
 
@@ -156,14 +158,18 @@ pub async fn run(subscriber: Subscriber, token: CancellationToken) -> Result<(),
     let mut delay = Duration::ZERO;
     session.report();
     loop {
+        if !session.connected {
+            let wait = std::pin::pin!(tokio::time::sleep(std::mem::take(&mut delay)));
+            if session.serve_until(wait, &token).await.is_none() {
+                break;
+            }
+            // The will carries the instant of the connection it goes with.
+            if let Some(will) = session.host.as_mut().and_then(Host::connecting) {
+                connection.set_will(&will);
+            }
+        }
         let polled = {
-            let wait = std::mem::take(&mut delay);
-            let poll = async {
-                if !wait.is_zero() {
-                    tokio::time::sleep(wait).await;
-                }
-                connection.poll().await
-            };
+            let poll = connection.poll();
             tokio::pin!(poll);
             session.serve_until(poll, &token).await
         };
@@ -192,7 +198,7 @@ pub async fn run(subscriber: Subscriber, token: CancellationToken) -> Result<(),
             }
         }
     }
-    if session.connected && session.client.disconnect() {
+    if session.say_farewell() {
         let farewell = async { while connection.poll().await.is_ok() {} };
         // The broker notices a missing farewell by the closed connection.
         let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
@@ -208,6 +214,8 @@ struct Session {
     client: Client,
     intake: Intake,
     checks: Checks,
+    /// Reads the messages instead of `intake` where they are Sparkplug's.
+    host: Option<Host>,
     subscriptions: Vec<Subscription>,
     unacknowledged: Unacknowledged,
     gathered: Vec<Sample>,
@@ -234,6 +242,8 @@ struct Session {
 impl Session {
     fn new(of: Subscriber, client: Client) -> Self {
         let now = Instant::now();
+        let host = Host::new(&of.config, of.index, &of.tags, &of.clock);
+        let own_state = host.as_ref().and_then(Host::own_state);
         Self {
             board: of.health.reporter(&format!("source.{}", of.config.name.get_ref()), of.clock.now()),
             intake: Intake::new(&of.config, of.index, &of.tags),
@@ -245,7 +255,8 @@ impl Session {
                 &of.tags,
                 Arrival::Published,
             ),
-            subscriptions: Intake::subscriptions(&of.config),
+            subscriptions: Intake::subscriptions(&of.config).into_iter().chain(own_state).collect(),
+            host,
             of,
             client,
             unacknowledged: Unacknowledged::default(),
@@ -278,6 +289,12 @@ impl Session {
             if stopping && self.gathered.is_empty() && self.unacknowledged.len() == 0 {
                 return None;
             }
+            if let Some(host) = self.host.as_mut().filter(|_| self.connected) {
+                host.say(&self.client);
+            }
+            let wake = self.host.as_ref().filter(|_| !stopping).and_then(Host::due);
+            let confirmation = self.confirmation_due().filter(|_| !stopping);
+            let confirms = confirmation.is_some_and(|due| due <= Instant::now());
             let due = self.due();
             let is_due = !self.gathered.is_empty() && due <= Instant::now();
             tokio::select! {
@@ -289,7 +306,16 @@ impl Session {
                     Ok(permit) => permit.send(self.batch()),
                     Err(_) => return None,
                 },
+                permit = inbox.reserve(), if confirms => match permit {
+                    Ok(permit) => permit.send(self.confirmation()),
+                    Err(_) => return None,
+                },
                 () = sleep_until(due), if !self.gathered.is_empty() && !is_due => {}
+                () = sleep_until(confirmation.unwrap_or(due)), if confirmation.is_some() && !confirms => {}
+                () = sleep_until(wake.unwrap_or(due)), if wake.is_some() => {
+                    let heard = self.host.as_mut().map(Host::wake);
+                    self.on_heard(heard.unwrap_or_default());
+                }
                 () = sleep_until(self.counts_due), if !self.tally.is_empty() => self.publish_counts(),
                 () = sleep_until(self.ask_again_at.unwrap_or(due)), if self.ask_again_at.is_some() => self.subscribe(),
                 polled = &mut poll, if self.has_room() => return Some(polled),
@@ -324,6 +350,27 @@ impl Session {
         report_checks(&mut self.checks, self.of.config.name.get_ref(), &self.of.health, self.of.clock.now());
         self.tally.add("samples", samples.len() as u64);
         SampleBatch { source: self.of.index, delivery, received_at: self.of.clock.now(), samples }
+    }
+
+    /// Returns when what was last reported is to be confirmed. Not while samples are gathered: their messages wait for
+    /// the next delivery's number.
+    fn confirmation_due(&self) -> Option<Instant> {
+        self.host.as_ref().filter(|_| self.gathered.is_empty()).and_then(Host::confirmation_due)
+    }
+
+    fn confirmation(&mut self) -> SampleBatch {
+        if let Some(host) = &mut self.host {
+            host.confirmed();
+        }
+        self.batch()
+    }
+
+    /// Says goodbye; a host says first that it goes. Returns whether the connection still has to be polled.
+    fn say_farewell(&mut self) -> bool {
+        if let Some(host) = self.host.as_mut().filter(|_| self.connected) {
+            host.stop(&self.client);
+        }
+        self.connected && self.client.disconnect()
     }
 
     fn acknowledge(&mut self, committed: u64) {
@@ -379,6 +426,11 @@ impl Session {
         self.refused = self.subscriptions.iter().zip(granted).filter_map(judge).collect();
         self.ask_again_at = (!self.refused.is_empty()).then(|| Instant::now() + ASK_AGAIN);
         self.tally.add("granted", (granted.len() - self.refused.len().min(granted.len())) as u64);
+        // A host that doesn't hear everything must not say that it is there.
+        if granted.iter().all(Option::is_some) {
+            let heard = self.host.as_mut().map(Host::subscribed);
+            self.on_heard(heard.unwrap_or_default());
+        }
         self.report();
     }
 
@@ -390,20 +442,39 @@ impl Session {
             return;
         }
         let before = self.gathered.len();
-        let now = self.of.clock.now();
-        let (samples, tally) = (&mut self.gathered, &mut self.tally);
-        self.is_report_due |=
-            self.intake.read(&message.topic(), &message.payload, message.retained, now, samples, tally);
-        if self.gathered.len() > before {
-            self.last_message = Instant::now();
-            if before == 0 {
-                self.gathering_since = self.last_message;
-            }
+        if let Some(host) = &mut self.host {
+            let heard = host.message(message);
+            self.on_heard(heard);
+        } else {
+            let now = self.of.clock.now();
+            let (samples, tally) = (&mut self.gathered, &mut self.tally);
+            self.is_report_due |=
+                self.intake.read(&message.topic(), &message.payload, message.retained, now, samples, tally);
+            self.gathered_after(before);
         }
         if let Some(packet) = packet {
             // Order of acknowledgement is order of arrival, so a message without samples waits for those before.
             let delivery = if self.gathered.is_empty() { self.delivery() - 1 } else { self.delivery() };
             self.unacknowledged.take(packet, delivery);
+        }
+    }
+
+    /// Gathers what the host heard, and counts the rest.
+    fn on_heard(&mut self, heard: Heard) {
+        let before = self.gathered.len();
+        self.gathered.extend(heard.samples);
+        self.gathered_after(before);
+        self.is_report_due |= !heard.counted.is_empty();
+        heard.counted.into_iter().for_each(|what| self.tally.add(what, 1));
+    }
+
+    /// Notes when the first and the last of what is gathered came; `before` were gathered already.
+    fn gathered_after(&mut self, before: usize) {
+        if self.gathered.len() > before {
+            self.last_message = Instant::now();
+            if before == 0 {
+                self.gathering_since = self.last_message;
+            }
         }
     }
 
@@ -421,6 +492,8 @@ impl Session {
         self.ask_again_at = None;
         self.attempts = self.attempts.saturating_add(1);
         self.lost = format!("{}; attempt {} follows in {next_after:.1?}", lost.reason, self.attempts);
+        let heard = self.host.as_mut().map(Host::lost);
+        self.on_heard(heard.unwrap_or_default());
         let stale = self.unacknowledged.connection_lost();
         self.tally.add("stale_acknowledgements", stale as u64);
         self.report();
@@ -433,7 +506,9 @@ impl Session {
         self.board.add(&counted);
         self.board.gauges(&[("unacknowledged", self.unacknowledged.len() as u64)]);
         if std::mem::take(&mut self.is_report_due) {
-            self.board.note(self.intake.refused());
+            if self.host.is_none() {
+                self.board.note(self.intake.refused());
+            }
             self.report();
         }
     }
@@ -446,6 +521,9 @@ impl Session {
             (Status::Degraded, format!("no connection to {url}, trying again: {}", self.lost))
         } else if !self.refused.is_empty() {
             (Status::Failed, self.refused.join("; "))
+        } else if let Some(host) = &self.host {
+            self.board.gauges(&[("edge_nodes_online", host.online())]);
+            (if host.is_whole() { Status::Ok } else { Status::Degraded }, host.notes())
         } else {
             (Status::Ok, self.intake.summary())
         };

@@ -20,6 +20,18 @@ pub struct PointSpec {
     /// What topics and payloads call it, where that isn't `name`: like `Press 1.Total kWh`.
     #[serde(default)]
     pub called: Option<Spanned<String>>,
+    /// Sparkplug: group of the edge node; default: the one that the filters name.
+    #[serde(default)]
+    pub group: Option<Spanned<String>>,
+    /// Sparkplug: the edge node; default: the first part of the name.
+    #[serde(default)]
+    pub edge_node: Option<Spanned<String>>,
+    /// Sparkplug: the device; without it the metric is the edge node's own.
+    #[serde(default)]
+    pub device: Option<Spanned<String>>,
+    /// Sparkplug: name of the metric; default: the last part of the name.
+    #[serde(default)]
+    pub metric: Option<Spanned<String>>,
     /// `gauge`, `counter`, `interval` or `state`; default `state` where `states` is given, else `gauge`.
     #[serde(default)]
     pub kind: Option<Spanned<String>>,

@@ -27,7 +27,7 @@ pub struct Topic {
     /// The point, where the filter has no `{point}`: its name, or in JSON a path to it.
     #[serde(default)]
     pub point: Option<Spanned<String>>,
-    /// `json`, `csv` or `plain`.
+    /// `json`, `csv`, `plain` or `sparkplug_b`.
     pub format: Spanned<String>,
     /// JSON: leads to the elements of a list that are read one by one, like `$.readings[*]`.
     #[serde(default)]
@@ -90,7 +90,12 @@ impl Topic {
         self.qos.as_ref().map_or(1, |qos| *qos.get_ref())
     }
 
-    /// Returns what a payload is; `None` where the name is unknown.
+    /// Says whether its messages are Sparkplug's: then the source is a Sparkplug host.
+    pub(in crate::sources::mqtt) fn is_sparkplug(&self) -> bool {
+        self.format.get_ref() == "sparkplug_b"
+    }
+
+    /// Returns what a payload is; `None` where the name is unknown or Sparkplug's.
     pub fn payload_format(&self) -> Option<PayloadFormat> {
         match self.format.get_ref().as_str() {
             "json" => Some(PayloadFormat::Json),
@@ -207,7 +212,7 @@ impl Topic {
     }
 
     pub(super) fn check(&self, problems: &mut Problems) {
-        if let Err(message) = self.pattern() {
+        if let Some(message) = self.pattern().err().filter(|_| !self.is_sparkplug()) {
             problems.error(self.filter.span(), message, "write a filter like floor/{device}/{point}");
         }
         if ![0, 1].contains(&self.qos()) {
@@ -217,9 +222,13 @@ impl Topic {
                 "write 0 or 1: with 1 a message is acknowledged after it is stored",
             );
         }
+        if self.is_sparkplug() {
+            // Its keys are checked together with those of the source.
+            return;
+        }
         let Some(format) = self.payload_format() else {
             let message = format!("\"{}\" is not a payload format", self.format.get_ref());
-            problems.error(self.format.span(), message, "write json, csv or plain");
+            problems.error(self.format.span(), message, "write json, csv, plain or sparkplug_b");
             return;
         };
         self.check_keys(format, problems);
