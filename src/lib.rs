@@ -54,8 +54,8 @@
 //! 5. **The record log is the outbox.** Each destination is a cursor over it. What goes to an authority goes as
 //!    numbered, chained, signed pages, so that a gap, an edit or another order shows.
 //! 6. **Late data makes the next revision.** Nothing published is rewritten.
-//! 7. **Nothing is written to a device.** The only folder that speaks Modbus can't say a writing function code, and
-//!    no source publishes over MQTT.
+//! 7. **Nothing is written to a device.** The only folder that speaks Modbus can't say a writing function code.
+//!    Over MQTT a source publishes its own Sparkplug state and, where the factory switched it on, a rebirth request.
 //! 8. **Failure stays small**: a register, then a request, then a device, then a link.
 //! 9. **Everything has a limit.** Reaching one is a stated policy, is counted, and shows in `/api/v1/health`; so does
 //!    every guarantee that is lost.

@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 mod code;
 #[path = "architecture/readme.rs"]
 mod readme;
+#[path = "architecture/sparkplug.rs"]
+mod sparkplug;
 
 use code::{File, outside, root, tree, words_of};
 use readme::{commands, wrong_commands};

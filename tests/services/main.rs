@@ -1,4 +1,4 @@
-//! Tests against software we did not write: Mosquitto, VictoriaMetrics, pymodbus and Chromium.
+//! Tests against software we did not write: Mosquitto, VictoriaMetrics, pymodbus, pysparkplug and Chromium.
 //!
 //! They are `#[ignore]`d, so that `cargo test` passes on any machine; `tests/run` installs what they need and includes
 //! them. Each test starts its own services on free loopback ports, with its own files, and stops them again.
@@ -24,4 +24,5 @@ mod influx;
 mod modbus;
 mod mqtt;
 mod plant;
+mod sparkplug;
 mod tls;

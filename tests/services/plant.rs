@@ -78,10 +78,15 @@ pub(crate) struct EdgeBox {
 impl EdgeBox {
     /// Writes the configuration; the box doesn't run yet.
     pub(crate) fn new(neighbours: &Neighbours) -> Self {
+        Self::with(|data, port| configuration(neighbours, data, port))
+    }
+
+    /// Writes a configuration for a data directory and a port; the box doesn't run yet.
+    pub(crate) fn with(configuration: impl FnOnce(&Path, u16) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = free_port();
         let place = directory.path().join("data");
-        std::fs::write(directory.path().join("gateway.toml"), configuration(neighbours, &place, port)).unwrap();
+        std::fs::write(directory.path().join("gateway.toml"), configuration(&place, port)).unwrap();
         Self { directory, port, process: None }
     }
 

@@ -368,7 +368,6 @@ impl Edge {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one metric in its context, called by births and data")]
 fn take_value(
     known: &mut Known,
     metric: &Metric,

@@ -6,7 +6,7 @@ const WAIT_MS: u64 = 10_000;
 const WAIT_MS_MAX: u64 = 600_000;
 
 /// What one edge node was asked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rebirth {
     is_wanted: bool,
     /// Whether it was heard of since it was asked: nobody answers for one that is away.
@@ -16,12 +16,6 @@ pub(super) struct Rebirth {
     asked_ms: Option<u64>,
     /// Requests since its last birth.
     unanswered: u32,
-}
-
-impl Default for Rebirth {
-    fn default() -> Self {
-        Self { is_wanted: false, is_heard: false, expected_until_ms: 0, asked_ms: None, unanswered: 0 }
-    }
 }
 
 impl Rebirth {

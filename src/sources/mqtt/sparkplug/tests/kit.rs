@@ -45,6 +45,7 @@ pub(super) fn point(tag: u32, device: Option<&str>, metric: &str, kind: TagKind)
         decoding: String::new(),
         hold_ms: HOLD_MS,
         lateness_ms: 60_000,
+        thinning: None,
         states: states.into_iter().map(|(text, state)| (text.to_owned(), state)).collect(),
     };
     let place = Place {
