@@ -347,7 +347,7 @@ async fn tck_id_payloads_state_birth_waits_until_every_subscription_is_granted()
     };
     broker.stream.write_all(&suback(subscribe.pkid, &[], &[0x80, 1])).await.unwrap();
     broker.deliver(STATE, &state(false).payload).await;
-    while source.health.snapshot()["source.line"].counts.get("messages").is_none() {
+    while !source.health.snapshot()["source.line"].counts.contains_key("messages") {
         tokio::task::yield_now().await;
     }
     source.token.cancel();
