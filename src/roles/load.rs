@@ -20,13 +20,23 @@ pub(super) fn gateway(path: &Path) -> anyhow::Result<Option<Gateway>> {
     load(path, |name, text| config::load_gateway_with(name, text, profiles(path, text)))
 }
 
-/// Returns the device profiles that a command knows: those of a configuration, else those that come with the program;
-/// `None` where the configuration is refused. Every problem has been shown.
-pub(super) fn profiles(config: Option<&Path>) -> anyhow::Result<Option<Library>> {
-    match config {
-        Some(path) => Ok(gateway(path)?.map(|gateway| gateway.profiles)),
-        None => Ok(Some(Library::builtin())),
+/// Returns the device profiles that a command knows: those of a configuration, else those that come with the program,
+/// and the file that `named` is, whose path counts from the configuration's folder, else from the current one. `None`
+/// where the configuration is refused. Every problem has been shown.
+pub(super) fn known_profiles(config: Option<&Path>, named: Option<&str>) -> anyhow::Result<Option<Library>> {
+    let mut library = match config {
+        Some(path) => match gateway(path)? {
+            Some(gateway) => gateway.profiles,
+            None => return Ok(None),
+        },
+        None => Library::builtin(),
+    };
+    if let Some(name) = named.filter(|name| name.ends_with(".toml") && library.get(name).is_none()) {
+        let folder = config.and_then(Path::parent).unwrap_or_else(|| Path::new(""));
+        let read = std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
+        library.add_file(name, read);
     }
+    Ok(Some(library))
 }
 
 /// Returns the configuration of a hub; `None` where it is refused. Every problem has been shown.

@@ -98,7 +98,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
     }
     if let Some(profile) = &args.profile {
-        let Some(profiles) = load::profiles(args.config.as_deref())? else { return Ok(load::refused()) };
+        let Some(profiles) = load::known_profiles(args.config.as_deref(), Some(profile))? else {
+            return Ok(load::refused());
+        };
         return match Single::of_section(&section(args, profile), &profiles) {
             Ok(single) => block_on(compare::run(&single, args.json)),
             Err(reason) => misused(&reason),

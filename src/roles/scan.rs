@@ -76,7 +76,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !(0.1..=1000.0).contains(&args.rate) {
         return misused("--rate must lie between 0.1 and 1000 requests a second");
     }
-    let Some(profiles) = load::profiles(args.config.as_deref())? else { return Ok(load::refused()) };
+    let Some(profiles) = load::known_profiles(args.config.as_deref(), None)? else { return Ok(load::refused()) };
     let settings = Settings {
         units,
         limit: Duration::from_millis(u64::try_from(args.timeout.as_ms()).unwrap_or(500).max(1)),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::load;
 use crate::config;
 
 /// Adds a section at the end of a configuration, if that is accepted with it. The file is replaced as a whole: it is
@@ -24,7 +25,7 @@ pub(super) fn append(path: &Path, section: &str) -> anyhow::Result<()> {
         "\n\n"
     };
     let text = format!("{before}{gap}{section}");
-    let (_, problems) = config::load_gateway(&name, &text);
+    let (_, problems) = config::load_gateway_with(&name, &text, load::profiles(path, &text));
     if problems.has_errors() {
         write!(std::io::stderr(), "{}", config::render(&problems, &name, &text, false)).context("standard error")?;
         anyhow::bail!("{name} would not be accepted with the new section, and stays as it is");

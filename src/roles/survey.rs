@@ -122,7 +122,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
     }
     let config = args.config.as_deref().or(args.append.as_deref());
-    let Some(profiles) = load::profiles(config)? else { return Ok(load::refused()) };
+    let Some(profiles) = load::known_profiles(config, args.profile.as_deref())? else { return Ok(load::refused()) };
     let transport = match Transport::parse(args.url.as_deref().unwrap_or_default()) {
         Ok(transport) => transport,
         Err(reason) => return misused(&reason),
@@ -374,7 +374,7 @@ fn log_file(args: &Args) -> anyhow::Result<PathBuf> {
     let Some(path) = &args.append else { return Ok(PathBuf::from(LOG)) };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("can't read configuration {name}"))?;
-    let (gateway, _) = config::load_gateway(&name, &text);
+    let (gateway, _) = config::load_gateway_with(&name, &text, load::profiles(path, &text));
     let gateway = gateway.with_context(|| format!("{name} is refused: `parkgate check` says why"))?;
     Ok(gateway.gateway.data_dir.get_ref().join(LOG))
 }
