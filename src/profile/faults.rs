@@ -72,7 +72,7 @@ impl Profile {
 fn identity_fault(identity: &Identity) -> Option<String> {
     let is_odd = |register: &&super::identity::IdentityRegister| {
         let is_text = register.text.is_some() && register.length.is_some();
-        is_text == !register.words.is_empty()
+        is_text != register.words.is_empty()
             || register.length() == 0
             || u32::from(register.address) + u32::from(register.length()) > 65_536
     };

@@ -73,7 +73,7 @@ impl ResolvedPoint {
         if scale.to_bits() != 1f64.to_bits() {
             form += &format!(", x {scale}");
         }
-        if *offset < 0.0 || *offset > 0.0 {
+        if *offset != 0.0 {
             form += &format!(", + {offset}");
         }
         form += &self.layout();
