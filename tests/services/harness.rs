@@ -209,7 +209,7 @@ impl Publisher {
     /// Connects to a broker on loopback.
     pub(crate) fn connect(port: u16, name: &str) -> Self {
         let mut options = rumqttc::MqttOptions::new(name, "127.0.0.1", port);
-        options.set_keep_alive(Duration::from_secs(30)).set_inflight(100);
+        options.set_keep_alive(Duration::from_secs(30)).set_inflight(100).set_max_packet_size(1 << 21, 1 << 21);
         let (client, mut connection) = rumqttc::Client::new(options, 1000);
         let (sender, acknowledged) = std::sync::mpsc::sync_channel(100_000);
         std::thread::spawn(move || {
@@ -236,8 +236,17 @@ impl Publisher {
 
     /// Publishes with QoS 1, in order, and returns when the broker has acknowledged all.
     pub(crate) fn publish_all(&self, messages: &[(String, String)]) {
+        self.send(messages, false);
+    }
+
+    /// As [`Publisher::publish_all`]; the broker keeps the newest of each topic for whoever subscribes later.
+    pub(crate) fn retain_all(&self, messages: &[(String, String)]) {
+        self.send(messages, true);
+    }
+
+    fn send(&self, messages: &[(String, String)], retain: bool) {
         for (topic, payload) in messages {
-            self.client.publish(topic, rumqttc::QoS::AtLeastOnce, false, payload.as_bytes()).unwrap();
+            self.client.publish(topic, rumqttc::QoS::AtLeastOnce, retain, payload.as_bytes()).unwrap();
         }
         for _ in messages {
             self.acknowledged.recv_timeout(READY).expect("the broker acknowledges");

@@ -65,6 +65,36 @@ fn a_box_reads_mqtts_and_sends_over_https_where_it_knows_the_authority_and_nowhe
     });
 }
 
+#[test]
+#[ignore = "needs mosquitto and openssl; run by tests/run"]
+fn a_broker_that_asks_for_a_certificate_lets_in_the_box_that_has_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path();
+    certificates(place);
+    let plain = free_port();
+    let (_broker, mqtts) = Process::serve("mosquitto", place, |port| {
+        let command = mosquitto(place, port, plain);
+        let more = "cafile authority.pem\nrequire_certificate true\n";
+        let text = std::fs::read_to_string(place.join("mosquitto.conf")).unwrap();
+        std::fs::write(place.join("mosquitto.conf"), text + more).unwrap();
+        command
+    });
+    let publisher = Publisher::connect(plain, "meter");
+    let keys = "cert_file = \"client.pem\"\nkey_file = \"client.key\"\nversion = 311";
+    let (_known, http) = start_box_with(place, "known", mqtts, 1, "authority.pem", keys);
+    eventually("the source reads", SHOWS, || is(&component(http, "source.floor"), "ok"));
+    publisher.publish("floor/meter/energy", r#"{"v": 5, "ts": "2026-10-05T07:00:00+07:00"}"#);
+    eventually("the message is read", SHOWS, || {
+        (component(http, "source.floor")["counts"]["messages"] == 1).then_some(())
+    });
+    let (_unknown, http) = start_box_with(place, "unknown", mqtts, 1, "authority.pem", "");
+    eventually("the broker refuses", SHOWS, || {
+        let source = component(http, "source.floor");
+        let tried = source["counts"]["failed_attempts"].as_u64().unwrap_or(0) > 0;
+        (source["status"] == "degraded" && tried && source["counts"]["messages"].is_null()).then_some(())
+    });
+}
+
 /// Makes an authority, a server's certificate from it, and an authority that has nothing to do with it.
 fn certificates(place: &Path) {
     let authority = |name: &str| {
@@ -82,6 +112,12 @@ fn certificates(place: &Path) {
             .to_owned(),
         "openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile names \
          -out server.pem"
+            .to_owned(),
+        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=box -keyout client.key \
+         -out client.csr"
+            .to_owned(),
+        "openssl x509 -req -in client.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile names \
+         -out client.pem"
             .to_owned(),
     ] {
         let words: Vec<&str> = command.split_whitespace().collect();
@@ -102,6 +138,11 @@ fn mosquitto(place: &Path, port: u16, plain: u16) -> Command {
 }
 
 fn start_box(place: &Path, id: &str, mqtts: u16, https: u16, authority: &str) -> (Process, u16) {
+    start_box_with(place, id, mqtts, https, authority, "")
+}
+
+/// Starts a box whose source has further keys.
+fn start_box_with(place: &Path, id: &str, mqtts: u16, https: u16, authority: &str, keys: &str) -> (Process, u16) {
     Process::serve(id, place, |port| {
         let text = format!(
             r#"
@@ -118,6 +159,7 @@ fn start_box(place: &Path, id: &str, mqtts: u16, https: u16, authority: &str) ->
             name = "floor"
             url = "mqtts://localhost:{mqtts}"
             ca_file = "{authority}"
+            {keys}
             topic = [{{ filter = "floor/{{device}}/{{point}}", format = "json", value = "$.v", time = "$.ts" }}]
             point = [{{ name = "meter.energy", kind = "counter", unit = "kWh" }}]
             [[asset]]

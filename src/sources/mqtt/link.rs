@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc::{TlsConfiguration, Transport, mqttbytes as v4, v5};
+use rumqttc::v5::mqttbytes::v5::RetainForwardRule;
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -172,8 +173,15 @@ impl Client {
     pub(super) fn subscribe(&self, subscriptions: &[Subscription]) -> bool {
         match self {
             Self::V5(client) => {
-                let filters =
-                    subscriptions.iter().map(|(filter, qos)| v5::mqttbytes::v5::Filter::new(filter, v5_qos(*qos)));
+                let filters = subscriptions.iter().map(|(filter, qos)| {
+                    let mut filter = v5::mqttbytes::v5::Filter::new(filter, v5_qos(*qos));
+                    // What a session keeps needs no second delivery; what it doesn't keep would be missing.
+                    filter.retain_forward_rule = match qos {
+                        0 => RetainForwardRule::OnEverySubscribe,
+                        _ => RetainForwardRule::OnNewSubscribe,
+                    };
+                    filter
+                });
                 client.try_subscribe_many(filters).is_ok()
             }
             Self::V311(client) => {

@@ -42,7 +42,7 @@ pub enum Shape {
     /// The payload is the value.
     Plain,
     /// At places of a JSON document.
-    Json(Json),
+    Json(Box<Json>),
     /// In CSV lines.
     Lines(Lines),
 }

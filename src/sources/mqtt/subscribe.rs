@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::config::MqttSource;
+use super::config::{MqttSource, Version};
 use super::config::address::Address;
 use super::host::{Heard, Host};
 use super::intake::{Intake, Tally};
@@ -229,6 +229,8 @@ struct Session {
     attempts: u32,
     /// Filters the broker refuses, or grants without acknowledgement.
     refused: Vec<String>,
+    /// Whether the broker granted everything since this session began.
+    is_subscribed: bool,
     /// When they are asked for again.
     ask_again_at: Option<Instant>,
     /// What was counted since the health board was written the last time, and when that may be done again.
@@ -268,6 +270,7 @@ impl Session {
             lost: "not connected yet".to_owned(),
             attempts: 0,
             refused: Vec::new(),
+            is_subscribed: false,
             ask_again_at: None,
             tally: Tally::default(),
             counts_due: now,
@@ -402,11 +405,15 @@ impl Session {
         (self.connected, self.connected_since, self.attempts) = (true, Instant::now(), 0);
         self.tally.add("connections", 1);
         self.tally.add("sessions_lost", u64::from(!session_present));
-        self.subscribe();
+        // On 3.1.1 every subscription brings every retained message again, so a session that holds ours is left alone.
+        // One of an earlier configuration may hold others: the first connection always asks.
+        if self.of.config.version() == Version::V5 || !session_present || !self.is_subscribed {
+            self.subscribe();
+        }
         self.report();
     }
 
-    /// Asks for every subscription, on each connection: a broker that kept the session takes it as no change.
+    /// Asks for every subscription.
     fn subscribe(&mut self) {
         self.ask_again_at = None;
         if !self.client.subscribe(&self.subscriptions) {
@@ -424,6 +431,7 @@ impl Session {
             Some(_) => None,
         };
         self.refused = self.subscriptions.iter().zip(granted).filter_map(judge).collect();
+        self.is_subscribed = self.refused.is_empty();
         self.ask_again_at = (!self.refused.is_empty()).then(|| Instant::now() + ASK_AGAIN);
         self.tally.add("granted", (granted.len() - self.refused.len().min(granted.len())) as u64);
         // A host that doesn't hear everything must not say that it is there.

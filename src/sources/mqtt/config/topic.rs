@@ -138,14 +138,14 @@ impl Topic {
         };
         let shape = match self.payload_format()? {
             PayloadFormat::Plain => Shape::Plain,
-            PayloadFormat::Json => Shape::Json(Json {
+            PayloadFormat::Json => Shape::Json(Box::new(Json {
                 each: path(&self.each)?,
                 values: path(&self.values)?,
                 value: Path::parse(self.value_path()).ok()?,
                 time: path(&self.time)?,
                 device: name(&self.device)?,
                 point: name(&self.point)?,
-            }),
+            })),
             PayloadFormat::Csv => Shape::Lines(Lines {
                 columns: if self.has_header() { None } else { Some(self.laid_out()?) },
                 time: self.time_column().to_owned(),

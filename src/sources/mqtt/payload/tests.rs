@@ -20,7 +20,7 @@ fn format(shape: Shape) -> Format {
 
 fn json(value: &str, time: Option<&str>) -> Format {
     let (value, time) = (path(value), time.map(path));
-    format(Shape::Json(Json { each: None, values: None, value, time, device: None, point: None }))
+    format(Shape::Json(Box::new(Json { each: None, values: None, value, time, device: None, point: None })))
 }
 
 fn plain() -> Format {
@@ -190,7 +190,7 @@ fn value_and_event_time_are_found_in_one_walk() {
 fn depth_and_size_of_a_document_are_bounded() {
     let deep = "[".repeat(100_000);
     let many = Json { each: Some(path("$[*]")), values: None, value: path("@"), time: None, device: None, point: None };
-    for format in [json("$.v", None), format(Shape::Json(many))] {
+    for format in [json("$.v", None), format(Shape::Json(Box::new(many)))] {
         assert!(matches!(read(deep.as_bytes(), &format, &states()), Err(Refusal::NotJson(_))));
         let large = vec![b'1'; super::PAYLOAD_BYTES_MAX + 1];
         assert!(matches!(read(&large, &format, &states()), Err(Refusal::TooLarge(_))));
@@ -265,7 +265,7 @@ proptest! {
         let laid_out = Lines { columns: Some(vec![Column::Time, Column::Value]), time: "time".to_owned(), delimiter: b',',
             is_time_due: false };
         let header = Lines { columns: None, ..laid_out.clone() };
-        let shapes = [Shape::Json(each), Shape::Lines(laid_out), Shape::Lines(header), Shape::Plain];
+        let shapes = [Shape::Json(Box::new(each)), Shape::Lines(laid_out), Shape::Lines(header), Shape::Plain];
         let formats = shapes.into_iter().map(format).chain([json("$.v", Some("$.v")), json("$", None)]);
         for format in formats {
             for (value, quality, _) in read_all(&payload, &format, &expected).into_iter().flatten() {
