@@ -17,7 +17,7 @@ pub(super) fn refused() -> ExitCode {
 
 /// Returns the configuration of an edge box; `None` where it is refused. Every problem has been shown.
 pub(super) fn gateway(path: &Path) -> anyhow::Result<Option<Gateway>> {
-    load(path, |name, text| config::load_gateway_with(name, text, profiles_beside(path, text)))
+    load(path, |name, text| config::load_gateway_with(name, text, profiles(path, text)))
 }
 
 /// Returns the device profiles that a command knows: those of a configuration, else those that come with the program,
@@ -46,7 +46,7 @@ pub(super) fn hub(path: &Path) -> anyhow::Result<Option<Hub>> {
 
 /// Returns the profiles that a configuration at `path` may name: those that come with the program, and the files of the
 /// user's own that it names, whose paths count from its folder.
-pub(super) fn profiles_beside(path: &Path, text: &str) -> Library {
+pub(super) fn profiles(path: &Path, text: &str) -> Library {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let mut library = Library::builtin();
     for file in config::profile_files(text) {
@@ -70,7 +70,7 @@ fn load<T>(path: &Path, parse: impl Fn(&str, &str) -> (Option<T>, Problems)) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::{Path, profiles_beside};
+    use super::{Path, profiles};
 
     #[test]
     fn the_path_of_a_profile_counts_from_the_folder_of_the_configuration() {
@@ -78,9 +78,9 @@ mod tests {
         let builtin = std::fs::read_to_string("config/profiles/abb_b23.toml").unwrap();
         std::fs::write(folder.path().join("mine.toml"), builtin).unwrap();
         let text = "[[source]]\nprofile = \"mine.toml\"\n[[source]]\nprofile = \"gone.toml\"\n";
-        let library = profiles_beside(&folder.path().join("gateway.toml"), text);
+        let library = profiles(&folder.path().join("gateway.toml"), text);
         assert_eq!(library.get("mine.toml").unwrap().vendor, "ABB");
         assert!(library.refusal("gone.toml").is_some_and(|reason| reason.contains("No such file")));
-        assert!(profiles_beside(Path::new("gateway.toml"), "").get("abb_b23").is_some());
+        assert!(profiles(Path::new("gateway.toml"), "").get("abb_b23").is_some());
     }
 }
