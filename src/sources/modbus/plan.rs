@@ -3,6 +3,7 @@
 //! In: where points stand, and what the device can bear. Out: requests with the points each one answers. A value is
 //! never cut in two, no request reaches beyond address 65535, and a [`Request`] can say a read and nothing else.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::ops::Range;
 
@@ -143,7 +144,7 @@ pub struct Limits {
     pub merged_bits_max: u16,
     /// Most unwanted registers (or bits) read along to save a request.
     pub gap_max: u16,
-    /// Whether a request reads one point only (or several that stand in the same place).
+    /// Whether a request reads one point only, and those that need no register more.
     pub one_point_per_request: bool,
     /// Whether each request begins at address 0.
     pub start_at_zero: bool,
@@ -189,7 +190,8 @@ pub fn plan(spans: &[Span], limits: &Limits) -> Vec<Planned> {
 
 /// Merges those of `spans` whose indexes are in `points`.
 pub fn plan_of(mut points: Vec<usize>, spans: &[Span], limits: &Limits) -> Vec<Planned> {
-    points.sort_by_key(|&index| (spans[index], index));
+    // Of points that begin together the longest comes first: the others then need no register more.
+    points.sort_by_key(|&index| (spans[index].table, spans[index].address, Reverse(spans[index].length), index));
     let mut requests: Vec<Planned> = Vec::new();
     for block in &limits.blocks {
         let inside: Vec<usize> = points.iter().copied().filter(|&index| block.holds(spans[index])).collect();
@@ -268,7 +270,7 @@ pub fn split(planned: &Planned, spans: &[Span], limits: &Limits) -> Option<[Plan
 mod tests {
     use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 
-    use super::{BITS_MAX, Limits, Planned, Request, Span, Table, WORDS_MAX, plan, split};
+    use super::{BITS_MAX, Limits, Planned, Request, Span, Stretch, Table, WORDS_MAX, plan, split};
 
     fn limits(words_max: u16, gap_max: u16) -> Limits {
         Limits { words_max, gap_max, ..Limits::default() }
@@ -357,6 +359,141 @@ mod tests {
         let request = planned.request;
         let end = u32::from(request.address()) + u32::from(request.count());
         request.table() == span.table && u32::from(request.address()) <= span.start() && span.end() <= end
+    }
+
+    #[test]
+    fn what_is_forbidden_is_never_read_not_even_in_a_gap() {
+        let spans = [holding(0, 2), holding(4, 2), holding(8, 1)];
+        let stretch = |start, end| Stretch { table: Table::Holding, start, end };
+        let limits = Limits { forbidden: vec![stretch(2, 3), stretch(8, 9)], ..limits(WORDS_MAX, 10) };
+        assert_eq!(shape(&spans, &limits), [(0, 2), (4, 2)], "a point in it is left to the configuration check");
+    }
+
+    #[test]
+    fn a_block_is_read_whole_and_nothing_else_with_it() {
+        let spans = [holding(9, 1), holding(12, 2), holding(17, 1), holding(20, 1)];
+        let block = Stretch { table: Table::Holding, start: 10, end: 20 };
+        let limits = Limits { blocks: vec![block], ..limits(WORDS_MAX, 10) };
+        assert_eq!(shape(&spans, &limits), [(9, 1), (10, 10), (20, 1)]);
+        let whole = plan(&spans, &limits).remove(1);
+        assert_eq!((whole.points.clone(), split(&whole, &spans, &limits)), (vec![1, 2], None));
+    }
+
+    #[test]
+    fn one_point_per_request_still_reads_bits_of_one_register_together() {
+        let spans = [holding(0, 1), holding(1, 1), holding(1, 1)];
+        let limits = Limits { one_point_per_request: true, ..limits(WORDS_MAX, 10) };
+        assert_eq!(shape(&spans, &limits), [(0, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn requests_begin_at_zero_where_the_device_wants_it() {
+        let coil = |address| Span { table: Table::Coil, address, length: 1 };
+        let limits = Limits { start_at_zero: true, ..Limits::default() };
+        assert_eq!(shape(&[coil(12), coil(1900), coil(3)], &limits), [(0, 1901)]);
+        assert_eq!(shape(&[coil(2000)], &limits), [], "beyond one request");
+    }
+
+    #[test]
+    fn a_read_at_the_top_of_the_address_space_ends_there() {
+        let spans: Vec<Span> = (0..11).map(|at| holding(65_525 + at, 1)).collect();
+        assert_eq!(shape(&spans, &limits(WORDS_MAX, 5)), [(65_525, 11)]);
+    }
+
+    /// Fewest requests of all: every way to group the spans is tried.
+    fn fewest_of_all(spans: &[Span], limits: &Limits) -> usize {
+        let all = 1usize << spans.len();
+        let group = |mask: usize| -> Vec<Span> {
+            (0..spans.len()).filter(|index| mask >> index & 1 == 1).map(|index| spans[index]).collect()
+        };
+        let is_allowed: Vec<bool> = (0..all).map(|mask| mask > 0 && one_request(&group(mask), limits)).collect();
+        let mut best = vec![0usize; all];
+        for mask in 1..all {
+            let mut part = mask;
+            best[mask] = usize::MAX;
+            while part > 0 {
+                if is_allowed[part] && best[mask ^ part] != usize::MAX {
+                    best[mask] = best[mask].min(best[mask ^ part] + 1);
+                }
+                part = (part - 1) & mask;
+            }
+        }
+        best[all - 1]
+    }
+
+    /// Says, without the planner, whether one request may read these spans.
+    fn one_request(spans: &[Span], limits: &Limits) -> bool {
+        let (table, start) = (spans[0].table, spans.iter().map(|span| span.start()).min().unwrap());
+        let end = spans.iter().map(|span| span.end()).max().unwrap();
+        let wanted = |at: u32| spans.iter().any(|span| (span.start()..span.end()).contains(&at));
+        let gaps: Vec<bool> = (start..end).map(wanted).collect();
+        let longest = gaps.split(|wanted| *wanted).map(<[bool]>::len).max().unwrap_or(0);
+        let is_one_place = spans.iter().any(|span| span.start() == start && span.end() == end);
+        let crosses = |stretch: &Stretch| stretch.table == table && start < stretch.end && stretch.start < end;
+        spans.iter().all(|span| span.table == table)
+            && end - start <= u32::from(if table.is_bits() { BITS_MAX } else { limits.words_max })
+            && longest <= usize::from(limits.gap_max)
+            && !limits.forbidden.iter().any(crosses)
+            && (is_one_place || !limits.avoided.iter().any(crosses))
+            && (is_one_place || !limits.one_point_per_request)
+    }
+
+    fn few_spans() -> impl Strategy<Value = Vec<Span>> {
+        let table = proptest::sample::select(vec![Table::Holding, Table::Coil]);
+        let one = (table, 0u16..40, proptest::sample::select(vec![1u16, 2])).prop_map(|(table, address, words)| Span {
+            table,
+            address,
+            length: if table.is_bits() { 1 } else { words },
+        });
+        proptest::collection::vec(one, 1..9)
+    }
+
+    fn stretches() -> impl Strategy<Value = Vec<Stretch>> {
+        let one = (0u32..42, 0u32..4).prop_map(|(start, length)| Stretch {
+            table: Table::Holding,
+            start,
+            end: start + length,
+        });
+        proptest::collection::vec(one, 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn no_grouping_at_all_needs_fewer_requests(
+            spans in few_spans(), forbidden in stretches(), words_max in 4u16..20, gap_max in 0u16..8,
+            one_point_per_request in any::<bool>(),
+        ) {
+            let limits = Limits { forbidden, one_point_per_request, ..limits(words_max, gap_max) };
+            let spans: Vec<Span> = spans.into_iter().filter(|span| one_request(&[*span], &limits)).collect();
+            if !spans.is_empty() {
+                prop_assert_eq!(plan(&spans, &limits).len(), fewest_of_all(&spans, &limits));
+            }
+        }
+
+        #[test]
+        fn no_request_touches_what_is_forbidden_and_every_readable_point_is_read_once(
+            spans in spans(), forbidden in stretches(), avoided in stretches(), start_at_zero in any::<bool>(),
+            gap_max in 0u16..20, learnt in 1u16..60,
+        ) {
+            let limits = Limits {
+                forbidden, avoided, start_at_zero, merged_words_max: learnt, ..limits(WORDS_MAX, gap_max)
+            };
+            let requests = plan(&spans, &limits);
+            let mut answered: Vec<usize> = requests.iter().flat_map(|planned| planned.points.clone()).collect();
+            answered.sort_unstable();
+            let alone = |index: &usize| !plan(&[spans[*index]], &limits).is_empty();
+            prop_assert_eq!(answered, (0..spans.len()).filter(alone).collect::<Vec<_>>());
+            for planned in &requests {
+                let touches = |stretch: &Stretch| stretch.is_touched_by(planned.request);
+                prop_assert!(!limits.forbidden.iter().any(touches));
+                prop_assert!(!start_at_zero || planned.request.address() == 0);
+                prop_assert!(planned.points.iter().all(|&point| covers(planned, spans[point])));
+                let is_merged = planned.points.iter().any(|&point| spans[point] != spans[planned.points[0]]);
+                let is_small = planned.request.table().is_bits() || planned.request.count() <= learnt;
+                let holds_one = planned.points.iter().any(|&p| plan(&[spans[p]], &limits)[0].request == planned.request);
+                prop_assert!(!is_merged || is_small || holds_one, "{planned:?}");
+            }
+        }
     }
 
     proptest! {

@@ -152,6 +152,7 @@ impl Poller {
         let mut tally = Tally { polls: 1, skipped, ..Tally::default() };
         let mut samples = Vec::new();
         if self.may_ask(index) {
+            samples.reserve_exact(self.polled[index].unit.device.points.len());
             self.polled[index].unit.begin(Instant::now());
             self.read_all(index, &mut tally, &mut samples).await;
             self.polled[index].unit.finish();
@@ -307,13 +308,13 @@ impl Poller {
             tally.count(&outcome);
             match outcome {
                 Ok(answer) => {
-                    self.heard(is_second_try, tally);
+                    self.heard(index, is_second_try, tally);
                     tally.round_trip_us = u64::try_from(ended.duration_since(began).as_micros()).unwrap_or(u64::MAX);
                     return Ok((answer, asked + self.clock.now().ms_since(asked) / 2));
                 }
                 Err(error) => {
                     if matches!(error, LinkError::Exception(_)) {
-                        self.heard(is_second_try, tally);
+                        self.heard(index, is_second_try, tally);
                     }
                     self.dropped(index, &error);
                     return Err(error);
@@ -323,11 +324,12 @@ impl Poller {
     }
 
     /// The connection works. Where it had been closed before the request, the device did that.
-    fn heard(&mut self, was_closed: bool, tally: &mut Tally) {
+    fn heard(&mut self, index: usize, was_closed: bool, tally: &mut Tally) {
         self.reconnects.heard();
         if was_closed {
             tally.closed_by_device += 1;
-            if self.reconnects.was_closed(Instant::now(), fastrand::f64()) {
+            // A unit that breaks connections itself says nothing about other clients.
+            if !self.polled[index].unit.is_suspect() && self.reconnects.was_closed(Instant::now(), fastrand::f64()) {
                 tally.kicked += 1;
             }
         }

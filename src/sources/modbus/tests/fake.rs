@@ -2,7 +2,9 @@
 //! is asked, and misbehaves on command.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +30,8 @@ pub(super) enum Reply {
     Close,
     /// Answers, then closes.
     WordsAndClose(Vec<u16>),
+    /// Answers, but not before some time.
+    WordsAfter(Duration, Vec<u16>),
     /// Answers under another transaction id.
     WordsOfAnother(Vec<u16>),
 }
@@ -37,7 +41,16 @@ type Behaviour = Arc<dyn Fn(Asked) -> Reply + Send + Sync>;
 pub(super) struct Fake {
     pub(super) address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    connections: Arc<Connections>,
     stop: CancellationToken,
+}
+
+/// Connections so far: when each was accepted, and how many are open.
+#[derive(Default)]
+pub(super) struct Connections {
+    accepted: Mutex<Vec<Instant>>,
+    open: AtomicUsize,
+    asked_at: Mutex<Vec<Instant>>,
 }
 
 impl Drop for Fake {
@@ -57,13 +70,25 @@ impl Fake {
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let (asked, stop) = (Arc::default(), CancellationToken::new());
-        let fake = Self { address: listener.local_addr().unwrap(), asked: Arc::clone(&asked), stop: stop.clone() };
+        let connections: Arc<Connections> = Arc::default();
+        let fake = Self {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::clone(&asked),
+            connections: Arc::clone(&connections),
+            stop: stop.clone(),
+        };
         let behaviour: Behaviour = Arc::new(behaviour);
         tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let serving = serve(stream, Arc::clone(&behaviour), Arc::clone(&asked));
-                tokio::spawn(stop.clone().run_until_cancelled_owned(serving));
+                connections.accepted.lock().unwrap().push(Instant::now());
+                connections.open.fetch_add(1, Ordering::SeqCst);
+                let serving = serve(stream, Arc::clone(&behaviour), Arc::clone(&asked), Arc::clone(&connections));
+                let connections = Arc::clone(&connections);
+                tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+                    serving.await;
+                    connections.open.fetch_sub(1, Ordering::SeqCst);
+                }));
             }
         }));
         fake
@@ -72,6 +97,16 @@ impl Fake {
     /// Returns every request so far.
     pub(super) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// Returns when each connection was accepted, and when each request arrived.
+    pub(super) fn times(&self) -> (Vec<Instant>, Vec<Instant>) {
+        (self.connections.accepted.lock().unwrap().clone(), self.connections.asked_at.lock().unwrap().clone())
+    }
+
+    /// Returns how many connections are open.
+    pub(super) fn open(&self) -> usize {
+        self.connections.open.load(Ordering::SeqCst)
     }
 
     /// Closes every connection and the port, and waits until the port is free.
@@ -83,13 +118,22 @@ impl Fake {
     }
 }
 
-async fn serve(mut stream: TcpStream, behaviour: Behaviour, record: Arc<Mutex<Vec<Asked>>>) {
+async fn serve(
+    mut stream: TcpStream,
+    behaviour: Behaviour,
+    record: Arc<Mutex<Vec<Asked>>>,
+    connections: Arc<Connections>,
+) {
     let mut frame = [0; 12];
     while stream.read_exact(&mut frame).await.is_ok() {
         let word = |at: usize| u16::from_be_bytes([frame[at], frame[at + 1]]);
         let asked = Asked { unit: frame[6], function: frame[7], address: word(8), count: word(10) };
         record.lock().unwrap().push(asked);
+        connections.asked_at.lock().unwrap().push(Instant::now());
         let reply = behaviour(asked);
+        if let Reply::WordsAfter(wait, _) = &reply {
+            tokio::time::sleep(*wait).await;
+        }
         let mut transaction = word(0);
         let pdu = match &reply {
             Reply::Silence => continue,
@@ -102,7 +146,10 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, record: Arc<Mutex<Ve
                     .collect();
                 [vec![asked.function, bytes.len() as u8], bytes].concat()
             }
-            Reply::Words(words) | Reply::WordsAndClose(words) | Reply::WordsOfAnother(words) => {
+            Reply::Words(words)
+            | Reply::WordsAfter(_, words)
+            | Reply::WordsAndClose(words)
+            | Reply::WordsOfAnother(words) => {
                 let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
                 [vec![asked.function, bytes.len() as u8], bytes].concat()
             }
