@@ -203,6 +203,13 @@ pub(super) fn check_together(sources: &[(SourceIndex, ModbusSource)], problems: 
             let message = format!("connections = {} on a serial line", connections.get_ref());
             problems.error(connections.span(), message, "leave it out: a serial line carries one request at a time");
         }
+        if transport.is_serial()
+            && let Some(keep_open) = source.keep_open.as_ref()
+            && !keep_open.get_ref()
+        {
+            let help = "leave it out: a serial port has no slot that others wait for";
+            problems.error(keep_open.span(), "keep_open = false on a serial line", help);
+        }
         let claims = [
             ("url", Some(url())),
             ("TLS files", Some((source.url.span(), format!("{:?}", source.security())))),

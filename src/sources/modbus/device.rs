@@ -173,7 +173,8 @@ impl Place {
                 security: self.security.clone(),
                 connection,
                 connections: all,
-                keep_open: self.keep_open.unwrap_or(true),
+                // Opening a serial line takes seconds of listening, and there is no slot to free.
+                keep_open: self.keep_open.unwrap_or(true) || self.transport.is_serial(),
                 position: 0,
                 devices: Vec::new(),
             })

@@ -295,13 +295,17 @@ impl Poller {
         loop {
             self.ensure_connected(tally).await?;
             self.keep_apart(pause.max(if is_second_try { Duration::ZERO } else { ask.pause })).await;
-            let (asked, began) = (self.clock.now(), Instant::now());
             tally.requests += 1;
-            let outcome = self.link.read(unit, ask.request, limit).await;
+            let prepared = self.link.prepare(unit, ask.request, limit).await;
+            let (asked, began) = (self.clock.now(), Instant::now());
+            let outcome = match prepared {
+                Ok(()) => self.link.read(unit, ask.request, limit).await,
+                Err(error) => Err(error),
+            };
             let ended = Instant::now();
             self.last_at = Some(ended);
-            let was_closed = matches!(outcome, Err(LinkError::Lost(_))) && self.link.has_answered();
-            if was_closed && !is_second_try {
+            let is_gone = matches!(outcome, Err(LinkError::Lost(_))) && !self.link.is_connected();
+            if is_gone && self.link.has_answered() && !is_second_try {
                 is_second_try = true;
                 continue;
             }
@@ -342,11 +346,12 @@ impl Poller {
         match error {
             LinkError::Lost(_) => {
                 let unit = self.polled[index].unit.device.unit;
-                self.reconnects.lost(unit, self.polled.len(), &error.to_string(), Instant::now(), random);
+                let reason = LinkError::Connect(error.to_string());
+                self.reconnects.lost(unit, self.polled.len(), reason, Instant::now(), random);
                 self.owes_connect = true;
             }
             LinkError::Timeout(_) => self.owes_connect = true,
-            LinkError::Foreign(_) => self.reconnects.hold(&error.to_string(), Instant::now(), random),
+            LinkError::Foreign(_) => self.reconnects.hold(error.clone(), Instant::now(), random),
             LinkError::Connect(_) | LinkError::Exception(_) => {}
         }
     }
@@ -363,16 +368,12 @@ impl Poller {
             return Ok(());
         }
         let began = Instant::now();
-        if let Some(reason) = self.reconnects.refuse(began) {
-            return Err(LinkError::Connect(reason.to_owned()));
+        if let Some(error) = self.reconnects.refuse(began) {
+            return Err(error.clone());
         }
         tally.connects += 1;
         if let Err(error) = self.link.connect(self.connect_limit).await {
-            let reason = match &error {
-                LinkError::Connect(reason) => reason.clone(),
-                other => other.to_string(),
-            };
-            self.reconnects.hold(&reason, Instant::now(), fastrand::f64());
+            self.reconnects.hold(error.clone(), Instant::now(), fastrand::f64());
             return Err(error);
         }
         self.connection += 1;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::runtime::backoff::Backoff;
+use crate::sources::modbus::link::LinkError;
 
 /// Share of a connection's time that may be spent in waiting for units that don't answer, while others do.
 pub(super) const SILENT_SHARE: f64 = 0.1;
@@ -67,7 +68,7 @@ pub(super) struct Reconnects {
     backoff: Backoff,
     polite: Backoff,
     /// No new connection before this instant, and why.
-    hold: Option<(Instant, String)>,
+    hold: Option<(Instant, LinkError)>,
     /// Units that lost the connection since the last answer.
     lost: BTreeSet<u8>,
     /// Answers on the present connection and on the one before it.
@@ -95,16 +96,16 @@ impl Default for Reconnects {
 
 impl Reconnects {
     /// Returns why no connection may be opened yet.
-    pub(super) fn refuse(&mut self, now: Instant) -> Option<&str> {
+    pub(super) fn refuse(&mut self, now: Instant) -> Option<&LinkError> {
         if self.hold.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.hold = None;
         }
-        self.hold.as_ref().map(|(_, reason)| reason.as_str())
+        self.hold.as_ref().map(|(_, error)| error)
     }
 
     /// Opens none for a while.
-    pub(super) fn hold(&mut self, reason: &str, now: Instant, random: f64) {
-        self.hold = Some((now + self.backoff.delay(random), reason.to_owned()));
+    pub(super) fn hold(&mut self, error: LinkError, now: Instant, random: f64) {
+        self.hold = Some((now + self.backoff.delay(random), error));
     }
 
     /// Something was answered.
@@ -115,10 +116,10 @@ impl Reconnects {
     }
 
     /// A unit lost the connection; `units` share it.
-    pub(super) fn lost(&mut self, unit: u8, units: usize, reason: &str, now: Instant, random: f64) {
+    pub(super) fn lost(&mut self, unit: u8, units: usize, error: LinkError, now: Instant, random: f64) {
         self.lost.insert(unit);
         if self.lost.len() >= LOST_UNITS.min(units) {
-            self.hold(reason, now, random);
+            self.hold(error, now, random);
         }
     }
 
@@ -144,7 +145,7 @@ impl Reconnects {
         self.kicked_since = None;
         let reason = "the connection is closed again and again: another client may want the device's only one; \
              write keep_open = false, or a longer period";
-        self.hold = Some((now + self.polite.delay(random), reason.to_owned()));
+        self.hold = Some((now + self.polite.delay(random), LinkError::Connect(reason.to_owned())));
         true
     }
 }

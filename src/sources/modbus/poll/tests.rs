@@ -13,6 +13,7 @@ use crate::model::sample::Sample;
 use crate::model::time::Timestamp;
 use crate::runtime::health::Status;
 use crate::sources::modbus::device::Device;
+use crate::sources::modbus::link::LinkError;
 use crate::sources::modbus::outcome::Fault;
 use crate::sources::modbus::plan::{Answer, Request};
 use crate::sources::modbus::tests::devices;
@@ -326,21 +327,25 @@ fn silent_units_spend_at_most_their_share_of_the_time_in_the_long_run() {
     assert!(share >= SILENT_SHARE * 0.9, "what is allowed is used, or the dead are never asked: {share}");
 }
 
+fn broken() -> LinkError {
+    LinkError::Connect("broken".to_owned())
+}
+
 #[test]
 fn one_unit_that_breaks_the_connection_holds_nobody_and_three_hold_it() {
     let now = Instant::now();
     let mut reconnects = Reconnects::default();
     for _ in 0..10 {
-        reconnects.lost(4, 20, "broken", now, 0.0);
+        reconnects.lost(4, 20, broken(), now, 0.0);
     }
     assert_eq!(reconnects.refuse(now), None, "the liar is to blame, not the connection");
-    reconnects.lost(5, 20, "broken", now, 0.0);
-    reconnects.lost(6, 20, "broken", now, 0.0);
-    assert_eq!(reconnects.refuse(now), Some("broken"));
+    reconnects.lost(5, 20, broken(), now, 0.0);
+    reconnects.lost(6, 20, broken(), now, 0.0);
+    assert_eq!(reconnects.refuse(now), Some(&broken()));
     assert_eq!(reconnects.refuse(now + Duration::from_secs(1)), None);
     reconnects.heard();
-    reconnects.lost(7, 1, "broken", now, 0.0);
-    assert_eq!(reconnects.refuse(now), Some("broken"), "of a single unit nobody else can tell");
+    reconnects.lost(7, 1, broken(), now, 0.0);
+    assert_eq!(reconnects.refuse(now), Some(&broken()), "of a single unit nobody else can tell");
 }
 
 #[test]
