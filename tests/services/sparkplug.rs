@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Mosquitto, eventually, program};
+use crate::harness::{Mosquitto, Publisher, eventually, program};
 use crate::plant::{EdgeBox, PlantTime, SPEED, closed_figure};
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -38,9 +38,10 @@ struct EdgeNode {
 impl EdgeNode {
     /// Starts it; it has given its births when this returns.
     fn start(port: u16, session: u32, now: Timestamp, speed: f64) -> Self {
+        let real = self::now();
         let mut child = Command::new(program("PARKGATE_TEST_SPARKPLUG_PYTHON", "python3"))
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services/sparkplug_edge.py"))
-            .args([port.to_string(), session.to_string(), now.0.to_string(), speed.to_string()])
+            .args([port.to_string(), session.to_string(), now.0.to_string(), real.0.to_string(), format!("{speed:.1}")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -297,7 +298,9 @@ async fn a_lost_message_brings_one_rebirth_request_that_the_edge_node_understand
 #[ignore = "needs mosquitto and pysparkplug; run by tests/run"]
 async fn a_host_that_comes_after_its_edge_node_asks_for_the_births_it_missed() {
     let broker = Mosquitto::start();
+    let ear = Ear::at(broker.port, "spBv1.0/plant-1/DBIRTH/#");
     let mut edge = EdgeNode::start(broker.port, 0, now(), 1.0);
+    ear.next();
     let mut source = Source::start(broker.port, 5);
     let samples = source.receive(3).await;
     assert_eq!((source.told(&samples), edge.rebirths()), (births(1000), 1));
@@ -393,7 +396,8 @@ fn figures_of_a_box_rest_on_what_a_foreign_edge_node_reports_by_exception() {
         time.wait_until(minute);
         edge.does(report);
     }
-    time.wait_until(45.5);
+    // The box's clock starts some minutes late, and a death carries its time.
+    time.wait_until(52.0);
     edge.kill();
     // Producing from 30 to 33 and from 36 to 42, at fault from 33 to 36, idle from 42 to 45: APT 9 min of 15 min.
     let scope = "asset:site-1/press-1";
@@ -405,7 +409,7 @@ fn figures_of_a_box_rest_on_what_a_foreign_edge_node_reports_by_exception() {
     // After the death nothing is known, and nothing is held.
     let after = closed_figure(edge_box.port, scope, "availability", "15min", 45..60);
     let no_data = after["facts"]["no_data_ms"].as_i64().unwrap();
-    assert!(no_data > 13 * 60_000, "{after}");
+    assert!(no_data > 7 * 60_000, "{after}");
 
     // Killed the hard way, the broker says that the host is gone; stopped in the ordinary way, it says so itself.
     edge_box.kill();

@@ -1,8 +1,8 @@
 """A Sparkplug edge node with one device, spoken by pysparkplug; the test tells it on standard input what to do.
 
-usage: sparkplug_edge.py PORT SESSION NOW_MS SPEED
+usage: sparkplug_edge.py PORT SESSION NOW_MS REAL_MS SPEED
 
-Its clock starts at NOW_MS and runs SPEED times as fast as real time. One command a line, one answer a line:
+Its clock shows NOW_MS when the machine's shows REAL_MS, and runs SPEED times as fast. One command a line, one answer a line:
     birth                 NBIRTH and DBIRTH
     data NAME VALUE       DDATA of one metric, by alias alone and without datatype, as the specification wants it
     history NAME VALUE MS the same, taken MS before now and marked as historical
@@ -19,9 +19,8 @@ import time
 
 import pysparkplug as spb
 
-PORT, SESSION, NOW_MS, SPEED = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+PORT, SESSION, NOW_MS, REAL_MS, SPEED = (float(argument) if "." in argument else int(argument) for argument in sys.argv[1:])
 GROUP, NODE, DEVICE = "plant-1", "edge 1", "press 1"
-STARTED = time.monotonic()
 
 lock = threading.Lock()
 connected = threading.Event()
@@ -37,7 +36,7 @@ metrics = {
 
 
 def now():
-    return NOW_MS + int((time.monotonic() - STARTED) * 1000 * SPEED)
+    return NOW_MS + int((time.time() * 1000 - REAL_MS) * SPEED)
 
 
 def next_seq():
@@ -111,7 +110,7 @@ connected.wait()
 print("ready", flush=True)
 
 for line in sys.stdin:
-    # Names hold spaces nowhere but here; a comma separates.
+    # A comma separates, because names may hold spaces.
     command, *arguments = line.rstrip("\n").split(",")
     answer = "ok"
     with lock:
