@@ -314,14 +314,7 @@ async fn whoever_says_that_the_host_is_away_is_put_right() {
     let source = Source::start(broker.port, 5);
     eventually("the state", WAIT, || kept_state(broker.port)["online"].as_bool().filter(|online| *online));
     let timestamp = kept_state(broker.port)["timestamp"].clone();
-    let mut options = rumqttc::MqttOptions::new("liar", "127.0.0.1", broker.port);
-    options.set_keep_alive(Duration::from_secs(30));
-    let (client, mut connection) = rumqttc::Client::new(options, 4);
-    client.publish(STATE, rumqttc::QoS::AtLeastOnce, true, r#"{"online":false,"timestamp":1}"#).unwrap();
-    let lie = connection
-        .iter()
-        .find(|event| matches!(event, Ok(rumqttc::Event::Incoming(rumqttc::Packet::PubAck(_))) | Err(_)));
-    assert!(matches!(lie, Some(Ok(_))), "{lie:?}");
+    Publisher::connect(broker.port, "liar").publish(STATE, r#"{"online":false,"timestamp":1}"#);
     eventually("the correction", WAIT, || (source.counted("state_put_right") == 1).then_some(()));
     eventually("the state", WAIT, || kept_state(broker.port)["online"].as_bool().filter(|online| *online));
     assert_eq!(kept_state(broker.port)["timestamp"], timestamp);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::{TlsConfiguration, Transport, mqttbytes as v4, v5};
 use rumqttc::v5::mqttbytes::v5::RetainForwardRule;
+use rumqttc::{TlsConfiguration, Transport, mqttbytes as v4, v5};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 

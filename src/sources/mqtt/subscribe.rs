@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::config::{MqttSource, Version};
 use super::config::address::Address;
+use super::config::{MqttSource, Version};
 use super::host::{Heard, Host};
 use super::intake::{Intake, Tally};
 use super::link::{self, Client, Event, Lost, Message, Settings, Subscription};
