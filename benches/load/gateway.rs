@@ -1,6 +1,8 @@
 //! The box under load: the real binary with a configuration made here.
 
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,7 +31,7 @@ pub struct Setup {
 /// A running box in a directory of its own.
 pub struct Gateway {
     pub process: Process,
-    url: String,
+    address: String,
     directory: tempfile::TempDir,
 }
 
@@ -66,18 +68,20 @@ impl Gateway {
         let mut command = Command::new(env!("CARGO_BIN_EXE_parkgate"));
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
         let (process, ready) = Process::start(command.args(["run", "-c"]).arg(&config).stderr(Stdio::from(log)));
-        let url = ready.rsplit_once("http://").map(|(_, address)| format!("http://{address}"));
+        let address = ready.rsplit_once("http://").map(|(_, address)| address.to_owned());
         let log = || std::fs::read_to_string(directory.path().join("log")).unwrap_or_default();
-        let url = url.unwrap_or_else(|| panic!("the box doesn't start: {ready}\n{}", log()));
-        Self { process, url, directory }
+        let address = address.unwrap_or_else(|| panic!("the box doesn't start: {ready}\n{}", log()));
+        Self { process, address, directory }
     }
 
     /// Returns the counts of each component on its health board.
     pub fn health(&self) -> Health {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let url = format!("{}/api/v1/health", self.url);
-        let text = runtime.block_on(async { reqwest::get(url).await.unwrap().text().await.unwrap() });
-        Health(serde_json::from_str::<Value>(&text).unwrap()["components"].take())
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET /api/v1/health HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+        Health(serde_json::from_str::<Value>(text).unwrap()["components"].take())
     }
 
     /// Waits until the components hold what is asked for.
