@@ -27,7 +27,7 @@ use parkgate::model::id::{AssetId, Digest, SiteId, TagName};
 use parkgate::model::number::Number;
 use parkgate::model::record::{ClockState, Level};
 use parkgate::model::sample::{Quality, Sample, SampleBatch};
-use parkgate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
+use parkgate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use parkgate::model::time::{Grain, Timestamp};
 use parkgate::model::unit::{ProductUnit, Unit};
 use parkgate::profile::register::{RegisterType, WordOrder};
@@ -344,16 +344,20 @@ fn tags_of(machine: u32) -> [TagSpec; 6] {
         ("e-power", TagKind::Gauge, Unit::Kilowatt),
         ("f-voltage", TagKind::Gauge, Unit::Volt),
     ]
-    .map(|(point, kind, unit)| TagSpec {
-        name: TagName::new(&format!("machine-{machine:02}.{point}")).unwrap(),
-        source: SourceIndex(0),
-        kind,
-        unit,
-        decoding: String::new(),
-        hold_ms: 2_500,
-        lateness_ms: 0,
-        states: BTreeMap::new(),
-        thinning: None,
+    .map(|(point, kind, unit)| {
+        TagSpec::new(
+            TagName::new(&format!("machine-{machine:02}.{point}")).unwrap(),
+            SourceIndex(0),
+            Meaning {
+                kind,
+                unit,
+                decoding: String::new(),
+                hold_ms: 2_500,
+                lateness_ms: 0,
+                states: BTreeMap::new(),
+                thinning: None,
+            },
+        )
     })
 }
 

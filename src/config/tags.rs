@@ -1,18 +1,24 @@
 //! The tags a configuration declares, to be looked up by what refers to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_spanned::Spanned;
 
 use super::spelling;
 use crate::model::id::TagName;
 use crate::model::problem::Problems;
-use crate::model::tag::TagSpec;
+use crate::model::tag::{Meaning, TagSpec};
+
+/// Meanings of one decoding that are looked through, at most.
+const LIKE_MAX: usize = 16;
 
 /// Every tag that could be read.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     specs: BTreeMap<TagName, TagSpec>,
+    /// The meanings so far, by decoding.
+    meanings: BTreeMap<String, Vec<Arc<Meaning>>>,
     /// Sources of which a part couldn't be read, so that a tag of theirs may exist all the same.
     unsure: BTreeSet<String>,
     /// The name of a source couldn't be read, so that any tag may exist.
@@ -22,7 +28,23 @@ pub(super) struct Tags {
 impl Tags {
     /// Adds the tags of a source.
     pub(super) fn add(&mut self, specs: Vec<TagSpec>) {
-        self.specs.extend(specs.into_iter().map(|spec| (spec.name.clone(), spec)));
+        for mut spec in specs {
+            self.share(&mut spec);
+            self.specs.insert(spec.name.clone(), spec);
+        }
+    }
+
+    /// Lets a tag share its meaning with an earlier one of the same.
+    fn share(&mut self, spec: &mut TagSpec) {
+        if !self.meanings.contains_key(&spec.decoding) {
+            self.meanings.insert(spec.decoding.clone(), Vec::new());
+        }
+        let Some(like) = self.meanings.get_mut(&spec.decoding) else { return };
+        match like.iter().find(|meaning| **meaning == spec.meaning) {
+            Some(meaning) => spec.meaning = Arc::clone(meaning),
+            None if like.len() < LIKE_MAX => like.push(Arc::clone(&spec.meaning)),
+            None => {}
+        }
     }
 
     /// Remembers that part of a source couldn't be read; `None` where even its name couldn't.

@@ -223,9 +223,10 @@ impl Series {
     /// Books every waiting sample up to and including `watermark`. Nothing of a gauge or state is booked before
     /// `closed_until`: those minutes are closed as they were. Says whether there was any.
     pub(super) fn process(&mut self, spec: &TagSpec, watermark: Timestamp, closed_until: Timestamp) -> bool {
-        let later = self.pending.split_off(&(watermark + 1));
-        let mut moved = !self.pending.is_empty();
-        for (at, (quality, value)) in std::mem::replace(&mut self.pending, later) {
+        let mut moved = false;
+        while let Some(entry) = self.pending.first_entry().filter(|entry| *entry.key() <= watermark) {
+            let (at, (quality, value)) = entry.remove_entry();
+            moved = true;
             self.book_confirmations(spec, at);
             let micro = value.filter(|_| quality.is_usable()).and_then(|number| scaled(spec, number));
             match spec.kind {
@@ -444,24 +445,26 @@ mod tests {
         Ingested, MINUTE_MS, MachineState, Number, Quality, Sample, Series, TagKind, TagMinute, TagSpec, Timestamp,
     };
     use crate::model::id::TagName;
-    use crate::model::tag::{SourceIndex, TagIndex};
+    use crate::model::tag::{Meaning, SourceIndex, TagIndex};
     use crate::model::unit::Unit;
 
     const HOUR: i64 = 3_600_000;
 
     fn spec(kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
         let name = TagName::new("meter.point").unwrap();
-        TagSpec {
+        TagSpec::new(
             name,
-            source: SourceIndex(0),
-            kind,
-            unit,
-            decoding: String::new(),
-            hold_ms,
-            lateness_ms: 0,
-            states: Default::default(),
-            thinning: None,
-        }
+            SourceIndex(0),
+            Meaning {
+                kind,
+                unit,
+                decoding: String::new(),
+                hold_ms,
+                lateness_ms: 0,
+                states: Default::default(),
+                thinning: None,
+            },
+        )
     }
 
     fn counter(hold_ms: i64) -> TagSpec {

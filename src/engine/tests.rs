@@ -19,7 +19,7 @@ use crate::model::number::Number;
 use crate::model::record::{ClockState, Level, Reason, WindowRecord};
 use crate::model::sample::{Quality, Sample, SampleBatch};
 use crate::model::state::MachineState;
-use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
+use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp};
 use crate::model::unit::{ProductUnit, Unit};
 use crate::reference::Reference;
@@ -34,17 +34,19 @@ pub(crate) const MORNING: i64 = 1_791_158_400_000;
 
 fn tag(name: &str, kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
     let name = TagName::new(name).unwrap();
-    TagSpec {
+    TagSpec::new(
         name,
-        source: SourceIndex(0),
-        kind,
-        unit,
-        decoding: String::new(),
-        hold_ms,
-        lateness_ms: LATENESS_MS,
-        states: BTreeMap::new(),
-        thinning: None,
-    }
+        SourceIndex(0),
+        Meaning {
+            kind,
+            unit,
+            decoding: String::new(),
+            hold_ms,
+            lateness_ms: LATENESS_MS,
+            states: BTreeMap::new(),
+            thinning: None,
+        },
+    )
 }
 
 fn asset(id: &str, parent: Option<usize>, level: Level) -> Asset {

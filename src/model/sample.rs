@@ -176,20 +176,23 @@ mod tests {
 
     use super::{MachineState, Number, Quality, SourceIndex, TagKind, TagSpec, read_text};
     use crate::model::id::TagName;
+    use crate::model::tag::Meaning;
     use crate::model::unit::Unit;
 
     fn spec(kind: TagKind) -> TagSpec {
-        TagSpec {
-            name: TagName::new("press-1.point").unwrap(),
-            source: SourceIndex(0),
-            kind,
-            unit: Unit::One,
-            decoding: String::new(),
-            hold_ms: 1,
-            lateness_ms: 0,
-            states: BTreeMap::from([("1".to_owned(), MachineState::Producing)]),
-            thinning: None,
-        }
+        TagSpec::new(
+            TagName::new("press-1.point").unwrap(),
+            SourceIndex(0),
+            Meaning {
+                kind,
+                unit: Unit::One,
+                decoding: String::new(),
+                hold_ms: 1,
+                lateness_ms: 0,
+                states: BTreeMap::from([("1".to_owned(), MachineState::Producing)]),
+                thinning: None,
+            },
+        )
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a tag is: the meaning of one measured point, fixed by the configuration.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,13 +67,44 @@ pub struct Thinning {
     pub heartbeat_ms: i64,
 }
 
-/// One tag of the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One tag of the configuration. What its values mean can be read as if it were its own.
+///
+/// A large box has a hundred thousand tags of some hundred meanings, so equal meanings are shared.
+#[derive(Debug, Clone, PartialEq)]
 pub struct TagSpec {
     /// Its full name.
     pub name: TagName,
     /// The source that delivers it.
     pub source: SourceIndex,
+    /// What its values mean.
+    pub meaning: Arc<Meaning>,
+}
+
+impl TagSpec {
+    /// Returns a tag with a meaning of its own.
+    pub fn new(name: TagName, source: SourceIndex, meaning: Meaning) -> Self {
+        Self { name, source, meaning: Arc::new(meaning) }
+    }
+}
+
+impl Deref for TagSpec {
+    type Target = Meaning;
+
+    fn deref(&self) -> &Meaning {
+        &self.meaning
+    }
+}
+
+impl DerefMut for TagSpec {
+    /// Gives the tag a meaning of its own, where others share it.
+    fn deref_mut(&mut self) -> &mut Meaning {
+        Arc::make_mut(&mut self.meaning)
+    }
+}
+
+/// What the values of a tag mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meaning {
     /// How its values turn into amounts.
     pub kind: TagKind,
     /// The unit of its values, after scale and ratio.

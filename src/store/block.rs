@@ -73,8 +73,8 @@ pub(super) fn staging_id(seq: u64) -> i64 {
 
 fn encode(tags: &TagIds, batch: &SampleBatch, block: &mut Vec<u8>) -> Result<(), StoreError> {
     let ids = tags.ids();
-    for sample in &batch.samples {
-        tags.id(sample)?;
+    if let Some(stranger) = batch.samples.iter().find(|sample| sample.tag.as_usize() >= ids.len()) {
+        return Err(StoreError::Contradiction(format!("no tag has position {}", stranger.tag.0)));
     }
     let rows = batch.samples.iter().map(|sample| Row {
         tag: ids[sample.tag.as_usize()],

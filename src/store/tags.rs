@@ -1,15 +1,15 @@
 //! Lasting numbers for what a configuration calls by position: configurations and tags.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::chunk::ChunkRow;
 use super::error::StoreError;
 use super::thin::thin;
 use crate::model::id::Digest;
-use crate::model::sample::Sample;
-use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec, Thinning};
+use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec, Thinning};
 
 /// The stored ids of the open configuration and its tags.
 #[derive(Debug)]
@@ -26,8 +26,9 @@ impl TagIds {
         let mut by_index = Vec::with_capacity(tags.len());
         let mut by_id = BTreeMap::new();
         let mut thinned = BTreeMap::new();
+        let mut memory = Memory::new(connection)?;
         for (index, tag) in (0..).zip(tags) {
-            let id = remember_tag(connection, tag)?;
+            let id = memory.remember(tag)?;
             by_index.push(id);
             by_id.insert(id, (TagIndex(index), tag.source));
             if let Some(thinning) = tag.thinning {
@@ -59,14 +60,6 @@ impl TagIds {
         }
     }
 
-    /// Returns the stored id of a sample's tag.
-    pub(super) fn id(&self, sample: &Sample) -> Result<u32, StoreError> {
-        self.by_index
-            .get(sample.tag.as_usize())
-            .copied()
-            .ok_or_else(|| StoreError::Contradiction(format!("no tag has position {}", sample.tag.0)))
-    }
-
     /// Returns the stored ids by the tag's position.
     pub(super) fn ids(&self) -> &[u32] {
         &self.by_index
@@ -88,25 +81,40 @@ pub(super) fn remember_configuration(connection: &Connection, digest: Digest, te
     Ok(id)
 }
 
-fn remember_tag(connection: &Connection, tag: &TagSpec) -> Result<u32, StoreError> {
-    // How long a value holds, or who delivers it, doesn't change what a stored value means.
-    let meaning = serde_json::json!({
-        "kind": tag.kind, "unit": tag.unit, "decoding": tag.decoding, "states": tag.states
-    })
-    .to_string();
-    let known: Option<u32> = connection
-        .query_row("SELECT id FROM tags WHERE name = ?1 AND spec = ?2", [tag.name.as_str(), meaning.as_str()], |row| {
-            row.get(0)
+/// The rows of tags, while many are looked for.
+struct Memory<'c> {
+    find: Statement<'c>,
+    add: Statement<'c>,
+    /// The meaning of the last tag, and its text.
+    last: Option<(Arc<Meaning>, String)>,
+}
+
+impl<'c> Memory<'c> {
+    fn new(connection: &'c Connection) -> Result<Self, StoreError> {
+        Ok(Self {
+            find: connection.prepare("SELECT id FROM tags WHERE name = ?1 AND spec = ?2")?,
+            add: connection.prepare(
+                "INSERT INTO tags (name, version, spec)
+                 SELECT ?1, coalesce(max(version), 0) + 1, ?2 FROM tags WHERE name = ?1 RETURNING id",
+            )?,
+            last: None,
         })
-        .optional()?;
-    if let Some(id) = known {
-        return Ok(id);
     }
-    let id = connection.query_row(
-        "INSERT INTO tags (name, version, spec)
-         SELECT ?1, coalesce(max(version), 0) + 1, ?2 FROM tags WHERE name = ?1 RETURNING id",
-        [tag.name.as_str(), meaning.as_str()],
-        |row| row.get(0),
-    )?;
-    Ok(id)
+
+    /// Returns the row of a tag with its meaning; where there is none, adds one with the tag's next version.
+    fn remember(&mut self, tag: &TagSpec) -> Result<u32, StoreError> {
+        if self.last.as_ref().is_none_or(|(meaning, _)| !Arc::ptr_eq(meaning, &tag.meaning)) {
+            // How long a value holds, or who delivers it, doesn't change what a stored value means.
+            let text = serde_json::json!({
+                "kind": tag.kind, "unit": tag.unit, "decoding": tag.decoding, "states": tag.states
+            });
+            self.last = Some((Arc::clone(&tag.meaning), text.to_string()));
+        }
+        let meaning = self.last.as_ref().map_or("", |(_, text)| text);
+        let known: Option<u32> = self.find.query_row([tag.name.as_str(), meaning], |row| row.get(0)).optional()?;
+        match known {
+            Some(id) => Ok(id),
+            None => Ok(self.add.query_row([tag.name.as_str(), meaning], |row| row.get(0))?),
+        }
+    }
 }

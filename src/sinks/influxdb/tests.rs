@@ -23,7 +23,7 @@ use crate::model::id::{AssetId, Digest, SiteId, TagName};
 use crate::model::number::Number;
 use crate::model::record::{Flag, KpiId, KpiValue, Reason, WindowRecord};
 use crate::model::sample::{Quality, Sample, SampleBatch};
-use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
+use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use crate::model::time::Timestamp;
 use crate::model::unit::Unit;
 use crate::runtime::backoff::Backoff;
@@ -165,16 +165,20 @@ fn point(line: &str) -> Option<(String, String)> {
 
 fn tags() -> Vec<TagSpec> {
     ["floor.press-1.total", "meter.energy", "meter.power", "meter.voltage"]
-        .map(|name| TagSpec {
-            name: TagName::new(name).unwrap(),
-            source: SourceIndex(0),
-            kind: TagKind::Gauge,
-            unit: Unit::One,
-            decoding: String::new(),
-            hold_ms: 2_500,
-            lateness_ms: 0,
-            thinning: None,
-            states: BTreeMap::new(),
+        .map(|name| {
+            TagSpec::new(
+                TagName::new(name).unwrap(),
+                SourceIndex(0),
+                Meaning {
+                    kind: TagKind::Gauge,
+                    unit: Unit::One,
+                    decoding: String::new(),
+                    hold_ms: 2_500,
+                    lateness_ms: 0,
+                    thinning: None,
+                    states: BTreeMap::new(),
+                },
+            )
         })
         .to_vec()
 }

@@ -88,8 +88,12 @@ impl Checks {
         tags: &[TagSpec],
         arrival: Arrival,
     ) -> Self {
-        let own = (0..).map(TagIndex).zip(tags).filter(|(_, tag)| tag.source == index);
         let prefix = format!("{name}.");
+        // They stand together: to look through all tags for each of thousands of sources would take minutes.
+        let first = tags.partition_point(|tag| tag.name.as_str() < prefix.as_str());
+        let own = (0..).map(TagIndex).zip(tags).skip(first);
+        let own = own.take_while(|(_, tag)| tag.name.as_str().starts_with(&prefix));
+        let own = own.filter(|(_, tag)| tag.source == index);
         let watched = own.clone().filter_map(|(index, tag)| {
             let rules = declared.get(tag.name.as_str().strip_prefix(&prefix)?)?.rules();
             (rules != Rules::default()).then(|| (index, Watched::new(tag.name.clone(), rules)))

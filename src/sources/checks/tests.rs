@@ -10,7 +10,7 @@ use crate::model::id::{SourceName, TagName};
 use crate::model::number::Number;
 use crate::model::problem::Problems;
 use crate::model::sample::{Quality, Sample};
-use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
+use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use crate::model::time::Timestamp;
 use crate::model::unit::Unit;
 
@@ -23,16 +23,20 @@ struct Source {
 }
 
 fn tags(points: &[&str]) -> Vec<TagSpec> {
-    let tag = |point: &&str| TagSpec {
-        name: TagName::new(&format!("analyser.{point}")).unwrap(),
-        source: SourceIndex(0),
-        kind: TagKind::Gauge,
-        unit: Unit::One,
-        decoding: String::new(),
-        hold_ms: 2_500,
-        lateness_ms: 0,
-        states: BTreeMap::new(),
-        thinning: None,
+    let tag = |point: &&str| {
+        TagSpec::new(
+            TagName::new(&format!("analyser.{point}")).unwrap(),
+            SourceIndex(0),
+            Meaning {
+                kind: TagKind::Gauge,
+                unit: Unit::One,
+                decoding: String::new(),
+                hold_ms: 2_500,
+                lateness_ms: 0,
+                states: BTreeMap::new(),
+                thinning: None,
+            },
+        )
     };
     points.iter().map(tag).collect()
 }

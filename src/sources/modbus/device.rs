@@ -69,7 +69,7 @@ pub struct Device {
     /// What it must answer before it is read on a new connection; empty where its profile doesn't say.
     pub identity: Identity,
     /// Its points.
-    pub points: Vec<DevicePoint>,
+    pub points: Arc<[DevicePoint]>,
     /// What its values should be like.
     pub checks: Checks,
     /// Number of the last hand-over. It outlives a restart of the task.
@@ -85,8 +85,8 @@ pub struct DevicePoint {
     pub name: TagName,
     /// Where it stands.
     pub span: Span,
-    /// How its words become a value.
-    pub decoding: Decoding,
+    /// How its words become a value; shared by equal points, of which a large box has a hundred thousand.
+    pub decoding: Arc<Decoding>,
 }
 
 impl Device {
@@ -112,6 +112,9 @@ impl Device {
     }
 }
 
+/// Decodings among which an equal one is looked for: those of one device type, and of a few beside it.
+const DECODINGS_LOOKED_AT: usize = 64;
+
 /// Groups sources by transport, in the order of their first source, and spreads the units of each over its
 /// connections. `tags` is the plant's list, sorted by name: a sample's [`TagIndex`] is a position in it.
 ///
@@ -119,20 +122,24 @@ impl Device {
 /// named and refused them.
 pub fn endpoints(sources: &[(SourceIndex, ModbusSource)], profiles: &Library, tags: &[TagSpec]) -> Vec<Endpoint> {
     let mut places: Vec<Place> = Vec::new();
+    let mut known: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut decodings = Vec::new();
     for (index, source) in sources {
         let Some(transport) = source.transport() else { continue };
         let security = source.security();
+        let same_name = known.entry(transport.to_string()).or_default();
         let is_same = |place: &Place| place.transport == transport && place.security == security;
-        let place = match places.iter().position(is_same) {
-            Some(position) => &mut places[position],
+        let place = match same_name.iter().find(|&&position| is_same(&places[position])) {
+            Some(&position) => &mut places[position],
             None => {
+                same_name.push(places.len());
                 places.push(Place { transport, security, connections: None, keep_open: None, devices: Vec::new() });
                 places.last_mut().expect("pushed above")
             }
         };
         place.connections = place.connections.or(behaviour::connections(source));
         place.keep_open = place.keep_open.or(source.keep_open.as_ref().map(|keep_open| *keep_open.get_ref()));
-        place.devices.push(device(*index, source, profiles, tags));
+        place.devices.push(device(*index, source, profiles, tags, &mut decodings));
     }
     let mut endpoints: Vec<Endpoint> = places.into_iter().flat_map(Place::spread).collect();
     (0..).zip(&mut endpoints).for_each(|(position, endpoint)| endpoint.position = position);
@@ -186,7 +193,13 @@ impl Place {
     }
 }
 
-fn device(index: SourceIndex, source: &ModbusSource, profiles: &Library, tags: &[TagSpec]) -> Device {
+fn device(
+    index: SourceIndex,
+    source: &ModbusSource,
+    profiles: &Library,
+    tags: &[TagSpec],
+    decodings: &mut Vec<Arc<Decoding>>,
+) -> Device {
     let points = resolve(source, profiles, &mut Problems::default());
     let profile = source.profile.as_ref().and_then(|name| profiles.get(name.get_ref()));
     Device {
@@ -198,7 +211,7 @@ fn device(index: SourceIndex, source: &ModbusSource, profiles: &Library, tags: &
         limits: behaviour::limits(source, profiles),
         manners: behaviour::manners(source, profiles),
         identity: profile.map(|profile| identity(source, profile)).unwrap_or_default(),
-        points: points.into_iter().filter_map(|point| with_tag(point, tags)).collect(),
+        points: points.into_iter().filter_map(|point| with_tag(point, tags, decodings)).collect(),
         checks: Checks::new(
             source.name.get_ref(),
             index,
@@ -222,9 +235,16 @@ fn identity(source: &ModbusSource, profile: &Profile) -> Identity {
     identity
 }
 
-fn with_tag(point: ResolvedPoint, tags: &[TagSpec]) -> Option<DevicePoint> {
+fn with_tag(point: ResolvedPoint, tags: &[TagSpec], decodings: &mut Vec<Arc<Decoding>>) -> Option<DevicePoint> {
     let position = tags.binary_search_by(|tag| tag.name.cmp(&point.name)).ok()?;
     let tag = TagIndex(u32::try_from(position).ok()?);
     let name = tags[position].name.clone();
-    Some(DevicePoint { tag, name, span: point.span, decoding: point.decoding })
+    let decoding = match decodings.iter().rev().take(DECODINGS_LOOKED_AT).find(|known| ***known == point.decoding) {
+        Some(known) => Arc::clone(known),
+        None => {
+            decodings.push(Arc::new(point.decoding));
+            decodings.last().map(Arc::clone)?
+        }
+    };
+    Some(DevicePoint { tag, name, span: point.span, decoding })
 }

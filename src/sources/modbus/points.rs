@@ -16,7 +16,7 @@ use super::plan::Span;
 use crate::model::id::TagName;
 use crate::model::problem::Problems;
 use crate::model::state::MachineState;
-use crate::model::tag::{SourceIndex, TagKind, TagSpec};
+use crate::model::tag::{Meaning, SourceIndex, TagKind, TagSpec};
 use crate::model::unit::{Dimension, Unit};
 use crate::profile::Library;
 use crate::profile::library::{Confidence, Profile, ProfileKind, Register};
@@ -82,17 +82,19 @@ impl ResolvedPoint {
 
     /// Returns the tag as the plant knows it. A poll is never late: its lateness is 0.
     pub(super) fn tag(&self, source: SourceIndex) -> TagSpec {
-        TagSpec {
-            name: self.name.clone(),
+        TagSpec::new(
+            self.name.clone(),
             source,
-            kind: self.kind,
-            unit: self.unit,
-            decoding: self.meaning(),
-            hold_ms: self.hold_ms,
-            lateness_ms: 0,
-            states: self.states(),
-            thinning: None,
-        }
+            Meaning {
+                kind: self.kind,
+                unit: self.unit,
+                decoding: self.meaning(),
+                hold_ms: self.hold_ms,
+                lateness_ms: 0,
+                states: self.states(),
+                thinning: None,
+            },
+        )
     }
 
     fn states(&self) -> BTreeMap<String, MachineState> {

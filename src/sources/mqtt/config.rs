@@ -19,7 +19,7 @@ use super::sparkplug::config::{self as sparkplug, SparkplugConfig};
 
 use crate::model::id::{SourceName, TagName};
 use crate::model::problem::Problems;
-use crate::model::tag::{SourceIndex, TagKind, TagSpec};
+use crate::model::tag::{Meaning, SourceIndex, TagKind, TagSpec};
 use crate::model::time::Period;
 use crate::runtime::secret::Secret;
 use crate::sources::checks::config::{self as checks, CheckKeys, DeviceStateKeys};
@@ -289,17 +289,19 @@ impl MqttSource {
             }
             Kind::State => TagKind::State,
         };
-        Some(TagSpec {
+        Some(TagSpec::new(
             name,
             source,
-            kind,
-            unit: point.unit(),
-            decoding: self.meaning(point),
-            hold_ms: point.hold.as_ref().map_or(HOLD, |hold| *hold.get_ref()).as_ms(),
-            lateness_ms: self.lateness.as_ref().map_or(LATENESS, |lateness| *lateness.get_ref()).as_ms(),
-            states: point.states(),
-            thinning: None,
-        })
+            Meaning {
+                kind,
+                unit: point.unit(),
+                decoding: self.meaning(point),
+                hold_ms: point.hold.as_ref().map_or(HOLD, |hold| *hold.get_ref()).as_ms(),
+                lateness_ms: self.lateness.as_ref().map_or(LATENESS, |lateness| *lateness.get_ref()).as_ms(),
+                states: point.states(),
+                thinning: None,
+            },
+        ))
     }
 
     /// Returns where a point's value stands in the payloads that name it, and what is made of it.

@@ -208,12 +208,9 @@ fn a_tag_with_another_unit_is_another_tag_and_others_keep_their_samples() {
     store.commit(&Commit { batches: &[batch(4, 2, samples)], ..Commit::default() }).unwrap();
     drop(store);
 
-    let moved = tag("meter.power", Unit::Kilowatt);
-    let changed = [
-        tag("aaa.first", Unit::One),
-        tag("meter.energy", Unit::Megawatt),
-        crate::model::tag::TagSpec { source: SourceIndex(3), hold_ms: 9, ..moved },
-    ];
+    let mut moved = tag("meter.power", Unit::Kilowatt);
+    (moved.source, moved.hold_ms) = (SourceIndex(3), 9);
+    let changed = [tag("aaa.first", Unit::One), tag("meter.energy", Unit::Megawatt), moved];
     let mut store = Store::open(dir.path(), &changed, Digest([2; 32]), "").unwrap();
     for _ in 0..2 {
         let entry = store.journal(1, 1).unwrap().remove(0);

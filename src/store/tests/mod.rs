@@ -15,7 +15,7 @@ use crate::model::number::Number;
 use crate::model::record::{ClockState, KpiId, KpiValue, Level, WindowRecord};
 use crate::model::sample::{Quality, Sample, SampleBatch};
 use crate::model::share::SharePolicy;
-use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
+use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 use crate::model::unit::{ProductUnit, Unit};
 
@@ -29,17 +29,19 @@ pub(crate) fn schema_1_in(dir: &std::path::Path) {
 }
 
 fn tag(name: &str, unit: Unit) -> TagSpec {
-    TagSpec {
-        name: TagName::new(name).unwrap(),
-        source: SourceIndex(0),
-        kind: TagKind::Gauge,
-        unit,
-        decoding: String::new(),
-        hold_ms: 2_500,
-        lateness_ms: 0,
-        states: std::collections::BTreeMap::new(),
-        thinning: None,
-    }
+    TagSpec::new(
+        TagName::new(name).unwrap(),
+        SourceIndex(0),
+        Meaning {
+            kind: TagKind::Gauge,
+            unit,
+            decoding: String::new(),
+            hold_ms: 2_500,
+            lateness_ms: 0,
+            states: std::collections::BTreeMap::new(),
+            thinning: None,
+        },
+    )
 }
 
 fn tags() -> Vec<TagSpec> {

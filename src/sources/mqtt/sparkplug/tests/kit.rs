@@ -11,7 +11,7 @@ use crate::model::id::TagName;
 use crate::model::number::Number;
 use crate::model::sample::{Quality, Sample};
 use crate::model::state::MachineState;
-use crate::model::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
+use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use crate::model::time::Timestamp;
 use crate::model::unit::Unit;
 
@@ -37,17 +37,19 @@ pub(super) const STRING: u32 = 12;
 
 pub(super) fn point(tag: u32, device: Option<&str>, metric: &str, kind: TagKind) -> Point {
     let states = [("1", MachineState::Producing), ("run", MachineState::Producing), ("true", MachineState::Idle)];
-    let spec = TagSpec {
-        name: TagName::new(&format!("line.e.p{tag}")).unwrap(),
-        source: SourceIndex(0),
-        kind,
-        unit: Unit::One,
-        decoding: String::new(),
-        hold_ms: HOLD_MS,
-        lateness_ms: 60_000,
-        thinning: None,
-        states: states.into_iter().map(|(text, state)| (text.to_owned(), state)).collect(),
-    };
+    let spec = TagSpec::new(
+        TagName::new(&format!("line.e.p{tag}")).unwrap(),
+        SourceIndex(0),
+        Meaning {
+            kind,
+            unit: Unit::One,
+            decoding: String::new(),
+            hold_ms: HOLD_MS,
+            lateness_ms: 60_000,
+            thinning: None,
+            states: states.into_iter().map(|(text, state)| (text.to_owned(), state)).collect(),
+        },
+    );
     let place = Place {
         group: "plant-1".to_owned(),
         node: "edge 1".to_owned(),
