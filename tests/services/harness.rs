@@ -256,27 +256,43 @@ impl Publisher {
 
 /// A pymodbus server whose registers the test sets.
 pub(crate) struct ModbusServer {
-    /// Where it listens, on loopback.
+    /// Where it listens, on loopback; 0 where it is a serial line.
     pub(crate) port: u16,
+    /// The same as a source's `url`.
+    pub(crate) url: String,
     child: Child,
     answers: BufReader<std::process::ChildStdout>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl ModbusServer {
     /// Starts a server whose 1,000 registers and bits of each table are 0, for every unit.
     pub(crate) fn start() -> Self {
-        // Between finding a port and taking it, somebody else may have taken it.
-        (0..3).find_map(|_| Self::try_start()).expect("pymodbus starts: tests/run installs it")
+        Self::start_over("tcp")
     }
 
-    fn try_start() -> Option<Self> {
+    /// The same over tcp, tls, rtu+tcp, or rtu: a pseudo-terminal.
+    pub(crate) fn start_over(kind: &str) -> Self {
+        // Between finding a port and taking it, somebody else may have taken it.
+        (0..3).find_map(|_| Self::try_start(kind)).expect("pymodbus starts: tests/run installs it")
+    }
+
+    /// Returns the directory of its certificates.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn try_start(kind: &str) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
+        if kind == "tls" {
+            crate::tls::certificates(directory.path());
+        }
         let script = directory.path().join("modbus_server.py");
         std::fs::write(&script, include_str!("modbus_server.py")).unwrap();
         let port = free_port();
         let mut child = Command::new(program("PARKGATE_TEST_PYTHON", "python3"))
             .arg(&script)
+            .arg(kind)
             .arg(port.to_string())
             .current_dir(directory.path())
             .stdin(Stdio::piped())
@@ -284,7 +300,14 @@ impl ModbusServer {
             .spawn()
             .expect("python starts");
         let answers = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Self { port, child, answers, _directory: directory };
+        let url = format!("{kind}://127.0.0.1:{port}");
+        let mut server = Self { port, url, child, answers, directory };
+        if kind == "rtu" {
+            let path = server.line();
+            server.url = format!("rtu://{path}?baud=9600");
+            server.port = 0;
+            return (!path.is_empty()).then_some(server);
+        }
         let until = Instant::now() + READY;
         while Instant::now() < until && server.child.try_wait().unwrap().is_none() {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
@@ -323,6 +346,10 @@ impl ModbusServer {
 
     fn tell(&mut self, command: &str) -> String {
         writeln!(self.child.stdin.as_mut().unwrap(), "{command}").unwrap();
+        self.line()
+    }
+
+    fn line(&mut self) -> String {
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
         answer.trim_end().to_owned()

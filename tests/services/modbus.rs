@@ -4,15 +4,10 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::harness::ModbusServer;
+use crate::harness::{ModbusServer, program};
 
 fn read(server: &ModbusServer, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_parkgate"))
-        .arg("read")
-        .arg(format!("tcp://127.0.0.1:{}", server.port))
-        .args(arguments)
-        .output()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_parkgate")).arg("read").arg(&server.url).args(arguments).output().unwrap()
 }
 
 /// Runs a read that succeeds and returns its JSON lines.
@@ -99,5 +94,89 @@ fn failures_exit_1_and_wrong_usage_exits_2() {
     assert!(String::from_utf8_lossy(&silent.stderr).contains("no answer within 100ms"));
     for wrong in [["--address", "50001"], ["--address", "65536"], ["--type", "real"]] {
         assert_eq!(read(&server, &wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+/// Reads with the master that others wrote; returns the words or bits.
+fn mbpoll(server: &ModbusServer, table: &str, address: u16, count: u16) -> Vec<u16> {
+    let kind = match table {
+        "coil" => "0",
+        "discrete" => "1",
+        "input" => "3",
+        _ => "4",
+    };
+    let mut command = Command::new(program("PARKGATE_TEST_MBPOLL", "mbpoll"));
+    command.args(["-1", "-q", "-0", "-a", "1", "-t", kind, "-o", "5"]);
+    command.args(["-r", &address.to_string(), "-c", &count.to_string()]);
+    match server.url.strip_prefix("rtu://") {
+        Some(line) => command.args(["-m", "rtu", "-b", "9600", "-P", "none", line.split('?').next().unwrap()]),
+        None => command.args(["-m", "tcp", "-p", &server.port.to_string(), "127.0.0.1"]),
+    };
+    let output = command.output().expect("mbpoll starts: tests/run installs it");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<u16> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('[')?.split_once("]:")?.1.split_whitespace().next()?.parse().ok())
+        .collect();
+    assert_eq!(words.len(), usize::from(count), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    words
+}
+
+#[test]
+#[ignore = "needs pymodbus and mbpoll; run by tests/run"]
+fn over_tcp_and_on_a_serial_line_the_values_are_those_that_mbpoll_reads() {
+    for kind in ["tcp", "rtu"] {
+        let mut server = ModbusServer::start_over(kind);
+        server.set("holding", 100, &[0x0123, 0x4567, 0x89ab, 0xcdef]);
+        server.set("input", 7, &[0xffff, 0x8000, 0, 1]);
+        server.set("coil", 20, &[1]);
+        for (table, address) in [("holding", 100), ("input", 7)] {
+            let words = mbpoll(&server, table, address, 4);
+            let expected = words.iter().fold(0_u64, |all, word| all << 16 | u64::from(*word));
+            assert_ne!(expected, 0);
+            let found = value(&server, &["--table", table, "--address", &address.to_string(), "--type", "uint64"]);
+            assert_eq!(found, json!(expected), "{kind} {table}");
+        }
+        for address in [20, 21] {
+            let expected = mbpoll(&server, "coil", address, 1)[0];
+            let found = value(&server, &["--table", "coil", "--address", &address.to_string()]);
+            assert_eq!(found, json!(expected), "{kind} coil {address}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs pymodbus; run by tests/run"]
+fn a_serial_server_is_read_through_tcp() {
+    let mut server = ModbusServer::start_over("rtu+tcp");
+    server.set("holding", 10, &[0x42f6, 0xe979]);
+    let arguments = ["--table", "holding", "--address", "10", "--type", "float32"];
+    assert_eq!(value(&server, &arguments), json!(f64::from(123.456_f32)));
+    let asked = server.requests();
+    assert_eq!(asked.last(), Some(&(3, 10, 2)));
+    assert!(asked.iter().all(|(function, ..)| *function <= 4), "{asked:?}");
+}
+
+#[test]
+#[ignore = "needs pymodbus and openssl; run by tests/run"]
+fn over_tls_each_side_shows_its_certificate_and_a_stranger_is_refused() {
+    let mut server = ModbusServer::start_over("tls");
+    server.set("holding", 0, &[4711]);
+    let file = |name: &str| server.directory().join(name).display().to_string();
+    let (known, stranger) = (file("authority.pem"), file("stranger.pem"));
+    let (certificate, key) = (file("client.pem"), file("client.key"));
+    let question = ["--table", "holding", "--address", "0", "--type", "uint16", "--timeout", "10s", "--json"];
+    let name = ["--server-name", "localhost"];
+    let own = ["--cert-file", &certificate, "--key-file", &key];
+    let answered = read(&server, &[&question[..], &["--ca-file", &known], &name, &own].concat());
+    assert!(answered.status.success(), "{}", String::from_utf8_lossy(&answered.stderr));
+    let line: Value = serde_json::from_slice(&answered.stdout).unwrap();
+    assert_eq!(line["value"], json!(4711));
+    for refused in [
+        [&question[..], &["--ca-file", &stranger], &name, &own].concat(),
+        [&question[..], &["--ca-file", &known], &name].concat(),
+        [&question[..], &["--ca-file", &known, "--server-name", "elsewhere"], &own].concat(),
+    ] {
+        assert_eq!(read(&server, &refused).status.code(), Some(1), "{refused:?}");
     }
 }

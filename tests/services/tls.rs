@@ -96,7 +96,7 @@ fn a_broker_that_asks_for_a_certificate_lets_in_the_box_that_has_one() {
 }
 
 /// Makes an authority, a server's certificate from it, and an authority that has nothing to do with it.
-fn certificates(place: &Path) {
+pub(crate) fn certificates(place: &Path) {
     let authority = |name: &str| {
         format!(
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={name} \

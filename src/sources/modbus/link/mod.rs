@@ -22,7 +22,7 @@ mod wire;
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{ExceptionCode, Response, Slave};
@@ -30,9 +30,9 @@ use tokio_modbus::{ExceptionCode, Response, Slave};
 use bus::Line;
 use codec::{answer, describe, encode, fits, frame_len, is_mistaken};
 pub use identity::Identity;
-use owed::{Answered, Owed, Shape};
+use owed::{Answered, Fence, Owed, Shape};
 
-use super::plan::{Answer, Request};
+use super::plan::{Answer, Request, Stretch};
 use super::transport::{Security, Transport};
 use crate::profile::register::Table;
 
@@ -76,6 +76,9 @@ pub const fn exception_name(code: u8) -> &'static str {
 /// Fences that are tried before one read, as long as the unit answers them.
 const FENCES_IN_A_ROW: usize = 3;
 
+/// How long a line that was silent is taken to be silent still.
+const PREPARED_MAX: Duration = Duration::from_millis(20);
+
 /// One connection, opened and given up as its answers demand.
 pub struct Link {
     transport: Transport,
@@ -93,8 +96,10 @@ pub struct Link {
     transaction: u16,
     /// What is being asked. Still there at the next call where the caller gave up waiting.
     asking: Option<(u8, Shape)>,
-    /// What [`Link::prepare`] has just made sure of.
-    prepared: Option<(u8, Request)>,
+    /// What [`Link::prepare`] has just made sure of, and when.
+    prepared: Option<(u8, Request, Instant)>,
+    /// What a unit must not be asked for.
+    avoided: Vec<(u8, Vec<Stretch>)>,
 }
 
 /// Transactions without answer that are remembered; the connection is dropped after each, so they are old soon.
@@ -120,6 +125,15 @@ impl Link {
             transaction: 0,
             asking: None,
             prepared: None,
+            avoided: Vec::new(),
+        }
+    }
+
+    /// Keeps what the link asks on its own account off addresses that the unit can't bear. Reads that the caller asks
+    /// for are the caller's business.
+    pub fn avoid(&mut self, unit: u8, forbidden: Vec<Stretch>) {
+        if !forbidden.is_empty() {
+            self.avoided.push((unit, forbidden));
         }
     }
 
@@ -181,25 +195,32 @@ impl Link {
     /// lets the unit answer a fence. [`Link::read`] does it where the caller didn't; a caller that takes the time of
     /// a read calls it first, so that waiting doesn't count as reading.
     ///
-    /// Takes up to one `limit` to drain and one for each of 3 fences.
+    /// Takes up to one `limit` to drain and one for each of 3 fences. Returns whether the unit was asked for anything.
     ///
     /// # Errors
     /// As [`Link::read`].
-    pub async fn prepare(&mut self, unit: u8, request: Request, limit: Duration) -> Result<(), LinkError> {
+    pub async fn prepare(&mut self, unit: u8, request: Request, limit: Duration) -> Result<bool, LinkError> {
         self.book_given_up();
-        if self.line.is_none() {
-            self.skip_owed_transactions(unit, request, limit).await?;
-            self.prepared = Some((unit, request));
-            return Ok(());
-        }
+        let was_asked = if self.line.is_none() {
+            self.skip_owed_transactions(unit, request, limit).await?
+        } else {
+            self.bring_in_step(unit, request, limit).await?
+        };
+        self.prepared = Some((unit, request, Instant::now()));
+        Ok(was_asked)
+    }
+
+    async fn bring_in_step(&mut self, unit: u8, request: Request, limit: Duration) -> Result<bool, LinkError> {
         if unit == 0 {
             return Err(LinkError::Lost("unit 0 of a serial line is everybody, and nobody answers".to_owned()));
         }
-        for _ in 0..FENCES_IN_A_ROW {
+        for attempt in 0..=FENCES_IN_A_ROW {
             self.drain().await?;
-            let Some(fence) = self.owed.fence(unit, request) else {
-                self.prepared = Some((unit, request));
-                return Ok(());
+            let bears = |fence: &Request| bears(&self.avoided, unit, *fence);
+            let fence = match self.owed.fence(unit, request, bears) {
+                Fence::InStep => return Ok(attempt > 0),
+                Fence::Ask(fence) if attempt < FENCES_IN_A_ROW => fence,
+                Fence::Ask(_) | Fence::Impossible => break,
             };
             match self.ask(unit, encode(fence), Shape::of(fence), limit).await {
                 Ok(_) | Err(LinkError::Exception(_)) => {}
@@ -208,13 +229,8 @@ impl Link {
                 Err(error) => return Err(error),
             }
         }
-        self.drain().await?;
-        if self.owed.fence(unit, request).is_some() {
-            let reason = format!("unit {unit} can't be told to be in step: it answers, but not what it is asked");
-            return Err(LinkError::Lost(reason));
-        }
-        self.prepared = Some((unit, request));
-        Ok(())
+        let reason = format!("unit {unit} can't be told to be in step: it answers, but not what it is asked");
+        Err(LinkError::Lost(reason))
     }
 
     /// Asks `unit` and waits for its answer, which has exactly as many words or bits as were asked for.
@@ -223,7 +239,10 @@ impl Link {
     /// [`LinkError`]; [`Link::is_connected`] says whether there is still a connection. There is none when the
     /// returned future is dropped before it is done.
     pub async fn read(&mut self, unit: u8, request: Request, limit: Duration) -> Result<Answer, LinkError> {
-        if self.prepared.take() != Some((unit, request)) {
+        let is_prepared = self.prepared.take().is_some_and(|(asked, wanted, at)| {
+            asked == unit && wanted == request && (self.line.is_none() || at.elapsed() < PREPARED_MAX)
+        });
+        if !is_prepared {
             self.prepare(unit, request, limit).await?;
             self.prepared = None;
         }
@@ -253,16 +272,23 @@ impl Link {
 
     /// Where the number of the next transaction is one under which the same answer is still owed, spends it on a
     /// read of another length.
-    async fn skip_owed_transactions(&mut self, unit: u8, request: Request, limit: Duration) -> Result<(), LinkError> {
+    async fn skip_owed_transactions(&mut self, unit: u8, request: Request, limit: Duration) -> Result<bool, LinkError> {
+        let mut was_asked = false;
         while self.unanswered.contains(&(self.transaction, unit, Shape::of(request))) {
             let owes = |fence: &Request| self.unanswered.contains(&(self.transaction, unit, Shape::of(*fence)));
-            let Some(fence) = owed::fences(request).into_iter().find(|fence| !owes(fence)) else { return Ok(()) };
+            let bears = |fence: &Request| bears(&self.avoided, unit, *fence);
+            let Some(fence) = owed::fences(request).into_iter().find(|fence| !owes(fence) && bears(fence)) else {
+                let reason = format!("an answer of unit {unit} is still owed under the next number");
+                self.close();
+                return Err(LinkError::Lost(reason));
+            };
+            was_asked = true;
             match self.ask(unit, encode(fence), Shape::of(fence), limit).await {
                 Ok(_) | Err(LinkError::Exception(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(was_asked)
     }
 
     /// One transaction. Whatever comes back has the shape of the answer, or is an exception.
@@ -381,4 +407,9 @@ impl Link {
             self.line = None;
         }
     }
+}
+
+fn bears(avoided: &[(u8, Vec<Stretch>)], unit: u8, request: Request) -> bool {
+    let forbidden = avoided.iter().filter(|(of, _)| *of == unit).flat_map(|(_, stretches)| stretches);
+    !forbidden.into_iter().any(|stretch| stretch.is_touched_by(request))
 }

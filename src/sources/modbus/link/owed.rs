@@ -57,6 +57,17 @@ impl Shape {
     }
 }
 
+/// What must be asked before a value is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fence {
+    /// Nothing: the unit is in step.
+    InStep,
+    /// This read.
+    Ask(Request),
+    /// Nothing can be asked that isn't owed or forbidden.
+    Impossible,
+}
+
 /// How an answer relates to what it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answered {
@@ -132,10 +143,11 @@ impl Owed {
         self.behind.get(&unit).is_some_and(|behind| bytes <= most(behind))
     }
 
-    /// Returns the read that must be answered before `unit` may be asked for `wanted`; `None` where it is in step.
-    pub(super) fn fence(&mut self, unit: u8, wanted: Request) -> Option<Request> {
+    /// Returns the read that must be answered before `unit` may be asked for `wanted`. `bears` says what the unit can
+    /// be asked for at all.
+    pub(super) fn fence(&mut self, unit: u8, wanted: Request, bears: impl Fn(&Request) -> bool) -> Fence {
         if self.in_step.contains(&unit) {
-            return None;
+            return Fence::InStep;
         }
         let behind = self.behind.entry(unit).or_default();
         if behind.shapes.is_empty() {
@@ -143,7 +155,11 @@ impl Owed {
             behind.push(Shape::of(wanted));
         }
         let shapes = &behind.shapes;
-        fences(wanted).into_iter().find(|fence| !shapes.contains(&Shape::of(*fence)))
+        let wanted_shape = Shape::of(wanted);
+        // One that isn't owed, else the one that has been owed longest: a dead unit must be asked for ever.
+        let age = |fence: &Request| shapes.iter().position(|owed| *owed == Shape::of(*fence)).map_or(0, |at| at + 1);
+        let possible = fences(wanted).into_iter().filter(|fence| bears(fence) && Shape::of(*fence) != wanted_shape);
+        possible.min_by_key(age).map_or(Fence::Impossible, Fence::Ask)
     }
 
     /// A question was answered. Returns whether the unit is in step.
@@ -195,26 +211,52 @@ pub(super) fn fences(wanted: Request) -> Vec<Request> {
 mod tests {
     use proptest::prelude::{any, prop_assert, proptest};
 
-    use super::{Answered, BEHIND_MAX, Owed, Request, Shape, Table, fences};
+    use super::{Answered, BEHIND_MAX, Fence, Owed, Request, Shape, Table, fences};
 
     fn holding(address: u16, count: u16) -> Request {
         Request::new(Table::Holding, address, count).unwrap()
+    }
+
+    fn fence(owed: &mut Owed, unit: u8, wanted: Request) -> Option<Request> {
+        match owed.fence(unit, wanted, |_| true) {
+            Fence::Ask(fence) => Some(fence),
+            Fence::InStep | Fence::Impossible => None,
+        }
+    }
+
+    #[test]
+    fn a_forbidden_address_is_no_fence() {
+        let mut owed = Owed::new();
+        assert_eq!(
+            owed.fence(1, holding(0, 4), |fence| fence.table() != Table::Holding),
+            Fence::Ask(Request::new(Table::Input, 0, 1).unwrap())
+        );
+        assert_eq!(owed.fence(1, holding(0, 4), |_| false), Fence::Impossible);
+        let few = |fence: &Request| fence.table() == Table::Holding && fence.count() < 4;
+        let asked = [0; 5].map(|_| match owed.fence(1, holding(0, 4), few) {
+            Fence::Ask(fence) => {
+                owed.unanswered(1, Shape::of(fence));
+                fence.count()
+            }
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(asked, [3, 2, 1, 3, 2], "where all are owed, the oldest comes again");
     }
 
     #[test]
     fn a_unit_is_in_step_once_it_answered_a_fence_of_another_shape() {
         let mut owed = Owed::new();
         let wanted = holding(100, 10);
-        let fence = owed.fence(1, wanted).unwrap();
-        assert_eq!(fence, holding(100, 9), "one register fewer, where there are more than one");
-        assert!(owed.answered(1, Shape::of(fence), Answered::Data));
-        assert_eq!(owed.fence(1, wanted), None);
-        assert!(owed.fence(2, wanted).is_some(), "each unit for itself");
+        let first = fence(&mut owed, 1, wanted).unwrap();
+        assert_eq!(first, holding(100, 9), "one register fewer, where there are more than one");
+        assert!(owed.answered(1, Shape::of(first), Answered::Data));
+        assert_eq!(owed.fence(1, wanted, |_| true), Fence::InStep);
+        assert!(fence(&mut owed, 2, wanted).is_some(), "each unit for itself");
         owed.unanswered(1, Shape::of(wanted));
-        assert!(owed.fence(1, wanted).is_some());
-        owed.answered(2, Shape::of(fence), Answered::Data);
+        assert!(fence(&mut owed, 1, wanted).is_some());
+        owed.answered(2, Shape::of(first), Answered::Data);
         owed.distrust_all();
-        assert!(owed.fence(2, wanted).is_some());
+        assert!(fence(&mut owed, 2, wanted).is_some());
     }
 
     #[test]
@@ -224,10 +266,10 @@ mod tests {
         owed.unanswered(7, Shape::of(wanted));
         let mut asked = vec![Shape::of(wanted)];
         for _ in 0..BEHIND_MAX - 1 {
-            let fence = Shape::of(owed.fence(7, wanted).unwrap());
-            assert!(!asked.contains(&fence), "{fence:?} after {asked:?}");
-            asked.push(fence);
-            owed.mistaken(7, fence);
+            let next = Shape::of(fence(&mut owed, 7, wanted).unwrap());
+            assert!(!asked.contains(&next), "{next:?} after {asked:?}");
+            asked.push(next);
+            owed.mistaken(7, next);
         }
     }
 
@@ -236,10 +278,10 @@ mod tests {
         let mut owed = Owed::new();
         let wanted = holding(0, 2);
         owed.mistaken(1, Shape::of(wanted));
-        let fewer = owed.fence(1, wanted).unwrap();
+        let fewer = fence(&mut owed, 1, wanted).unwrap();
         assert_eq!(fewer, holding(0, 1));
         assert!(!owed.answered(1, Shape::of(fewer), Answered::Refused), "it may be the late one's");
-        let other = owed.fence(1, wanted).unwrap();
+        let other = fence(&mut owed, 1, wanted).unwrap();
         assert_eq!(other.table(), Table::Input);
         assert!(owed.answered(1, Shape::of(other), Answered::Refused));
     }

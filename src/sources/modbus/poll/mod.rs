@@ -25,7 +25,7 @@ use self::unit::{Ask, Unit};
 use super::device::Endpoint;
 use super::link::{Link, LinkError};
 use super::outcome::{Fault, Tally};
-use super::plan::Answer;
+use super::plan::{Answer, Request};
 use crate::model::sample::{Sample, SampleBatch};
 use crate::model::time::Timestamp;
 use crate::runtime::clock::Clock;
@@ -102,8 +102,10 @@ impl Poller {
             })
             .collect();
         let devices = || polled.iter().map(|polled| &polled.unit.device);
+        let mut link = Link::new(endpoint.transport, endpoint.security);
+        devices().for_each(|device| link.avoid(device.unit, device.limits.forbidden.clone()));
         Self {
-            link: Link::new(endpoint.transport, endpoint.security),
+            link,
             connect_limit: devices().map(|device| device.timeout).max().unwrap_or_default(),
             connect_delay: devices().map(|device| device.manners.connect_delay).max().unwrap_or_default(),
             keep_open: endpoint.keep_open,
@@ -296,7 +298,7 @@ impl Poller {
             self.ensure_connected(tally).await?;
             self.keep_apart(pause.max(if is_second_try { Duration::ZERO } else { ask.pause })).await;
             tally.requests += 1;
-            let prepared = self.link.prepare(unit, ask.request, limit).await;
+            let prepared = self.prepare(unit, ask.request, limit, pause).await;
             let (asked, began) = (self.clock.now(), Instant::now());
             let outcome = match prepared {
                 Ok(()) => self.link.read(unit, ask.request, limit).await,
@@ -325,6 +327,16 @@ impl Poller {
                 }
             }
         }
+    }
+
+    /// Brings the unit in step before the time of the read is taken: waiting for silence is no reading. What it had to
+    /// be asked for that counts as a transaction, which the device's pause follows.
+    async fn prepare(&mut self, unit: u8, request: Request, limit: Duration, pause: Duration) -> Result<(), LinkError> {
+        if self.link.prepare(unit, request, limit).await? {
+            self.last_at = Some(Instant::now());
+            self.keep_apart(pause).await;
+        }
+        Ok(())
     }
 
     /// The connection works. Where it had been closed before the request, the device did that.
