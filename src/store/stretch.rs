@@ -65,7 +65,7 @@ impl Stretch {
         while let Some(row) = rows.next()? {
             let (id, source, samples): (i64, u16, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let damaged = |_| StoreError::Damaged(format!("staged batch {id} is in no commit of its stretch"));
-            let commit = u32::try_from(id - staging_id(first) >> 16).map_err(damaged)?;
+            let commit = u32::try_from((id - staging_id(first)) >> 16).map_err(damaged)?;
             let place = u16::try_from(id & 0xffff).map_err(damaged)?;
             before = if place == 0 { 0 } else { before };
             places.push(Place { source, commit, place, before });
