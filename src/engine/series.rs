@@ -61,6 +61,8 @@ pub(super) struct Series {
     last: Option<(Timestamp, i128)>,
     /// A counter's readings.
     counter: Counter,
+    /// Counter: the newest processed sample was usable, so that its reading can be confirmed.
+    stands: bool,
     /// Gauge and state: up to where the last value is booked.
     booked_until: Timestamp,
     /// Gauge of a power: the part of an integrated amount that is below the resolution, carried along so that
@@ -133,7 +135,8 @@ impl From<SeriesV1> for Series {
     fn from(old: SeriesV1) -> Self {
         let SeriesV1 { pending, seen, last, before_fall, booked_until, carry, minutes } = old;
         let counter = Counter::of(last, before_fall);
-        Self { pending, seen, last, counter, booked_until, carry, minutes, ..Self::default() }
+        let stands = last.is_some_and(|(at, _)| seen == Some(at));
+        Self { pending, seen, last, counter, stands, booked_until, carry, minutes, ..Self::default() }
     }
 }
 
@@ -232,6 +235,7 @@ impl Series {
             match spec.kind {
                 TagKind::Gauge | TagKind::State => self.process_level(spec, at, micro, closed_until),
                 TagKind::Counter { .. } => {
+                    self.stands = micro.is_some();
                     if let Some(value) = micro {
                         // Later than it should have come: until then the value before it was confirmed and booked.
                         let at = self.confirmed_until.map_or(at, |until| at.max(until + 1));
@@ -265,8 +269,8 @@ impl Series {
                     }
                 }
                 TagKind::Counter { .. } => {
-                    if let Some((_, value)) = self.counter.standing().filter(|(last_at, _)| is_held(spec, *last_at, at))
-                    {
+                    let standing = self.counter.standing().filter(|_| self.stands);
+                    if let Some((_, value)) = standing.filter(|(last_at, _)| is_held(spec, *last_at, at)) {
                         self.process_counter(&limits(spec), at, value);
                         self.confirmed_until = Some(at);
                     }

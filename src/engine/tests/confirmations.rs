@@ -63,6 +63,24 @@ fn a_death_ends_what_stands_at_once_whatever_is_confirmed_later() {
 }
 
 #[test]
+fn a_counter_whose_source_died_is_not_watched_and_its_growth_until_the_rebirth_is_substituted() {
+    let death = Sample { value: None, quality: Quality::Stale, ..sample(ENERGY, 20 * MINUTE_MS, 0) };
+    let reports = [
+        batch(0, vec![sample(ENERGY, 0, 10_000)]),
+        batch(20 * MINUTE_MS, vec![death]),
+        batch(50 * MINUTE_MS, vec![sample(ENERGY, 50 * MINUTE_MS, 10_060)]),
+    ];
+    let (_, effects) = live(reports.into_iter().chain((1..=55).map(confirmation)).collect(), 60);
+    let site = |measure| -> i128 {
+        let rows = effects.facts.iter().chain(&effects.corrections).filter(|row| row.asset.as_str() == "site");
+        rows.map(|row| row.facts.amount(measure)).sum()
+    };
+    assert_eq!((site(Measure::Electricity), site(Measure::ElectricitySubstituted)), (60_000_000, 60_000_000));
+    // Minute 19 was the last one that was confirmed before the death, and minute 50 the first after it.
+    assert_eq!(site(Measure::ElectricityObserved), (19 + 5) * MINUTE);
+}
+
+#[test]
 fn a_counter_that_stands_still_is_watched_and_delays_no_minute() {
     let first = batch(0, vec![sample(TOTAL, 0, 500), sample(ENERGY, 0, 9)]);
     let (engine, effects) = live([first].into_iter().chain((1..=40).map(confirmation)).collect(), 40);
