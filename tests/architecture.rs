@@ -425,6 +425,14 @@ fn a_command_or_option_that_does_not_exist_is_found_in_a_readme() {
         ["`parkgate check --no-such-option`: no option --no-such-option"]
     );
     assert_eq!(
+        wrong_commands("```sh\nparkgate meter mend -c gateway.toml\n```\n"),
+        ["`parkgate meter mend -c gateway.toml`: no such command of parkgate meter"]
+    );
+    assert_eq!(
+        wrong_commands("```sh\nparkgate meter list \\\n  --no-such-option\n```\n"),
+        ["`parkgate meter list    --no-such-option`: no option --no-such-option"]
+    );
+    assert_eq!(
         wrong_commands("```sh\ncargo run --release -- fly\n```\n"),
         ["`cargo run --release -- fly`: no such command"]
     );

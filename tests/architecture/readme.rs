@@ -6,6 +6,8 @@ use std::process::Command;
 /// Lines in a text's code blocks that call `parkgate` in a way the command line doesn't know.
 pub(crate) fn wrong_commands(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
+    // A command that goes on in the next line is one call.
+    let text = text.replace("\\\n", " ");
     for line in text.split("```").skip(1).step_by(2).flat_map(str::lines) {
         let line = line.trim().trim_start_matches("$ ");
         let call = line.strip_prefix("parkgate ").or_else(|| line.strip_prefix("cargo run --release -- "));
@@ -18,7 +20,16 @@ pub(crate) fn wrong_commands(text: &str) -> Vec<String> {
             wrong.push(format!("`{line}`: no such command"));
             continue;
         }
-        let help = help_of(&[name]);
+        let mut help = help_of(&[name]);
+        let inner = commands_in(&help);
+        if !inner.is_empty() {
+            let action = call.split_whitespace().nth(1).unwrap_or_default();
+            if !inner.contains(action) {
+                wrong.push(format!("`{line}`: no such command of parkgate {name}"));
+                continue;
+            }
+            help = help_of(&[name, action]);
+        }
         for option in call.split_whitespace().filter(|word| word.starts_with('-')) {
             let option = option.split('=').next().unwrap_or(option);
             if !help.split(|c: char| c.is_whitespace() || c == ',' || c == '=' || c == '[').any(|word| word == option) {
@@ -31,10 +42,15 @@ pub(crate) fn wrong_commands(text: &str) -> Vec<String> {
 
 /// The commands that `parkgate --help` lists.
 pub(crate) fn commands() -> BTreeSet<String> {
-    let help = help_of(&[]);
-    let listed =
-        help.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("help lists commands");
-    listed
+    commands_in(&help_of(&[]))
+}
+
+/// The commands that a help text lists; none where it lists none.
+fn commands_in(help: &str) -> BTreeSet<String> {
+    help.split("Commands:")
+        .nth(1)
+        .and_then(|rest| rest.split("\n\n").next())
+        .unwrap_or_default()
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
