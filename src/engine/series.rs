@@ -230,7 +230,7 @@ impl Series {
         while let Some(entry) = self.pending.first_entry().filter(|entry| *entry.key() <= watermark) {
             let (at, (quality, value)) = entry.remove_entry();
             moved = true;
-            self.book_confirmations(spec, at);
+            self.book_confirmations(spec, at, closed_until);
             let micro = value.filter(|_| quality.is_usable()).and_then(|number| scaled(spec, number));
             match spec.kind {
                 TagKind::Gauge | TagKind::State => self.process_level(spec, at, micro, closed_until),
@@ -250,13 +250,15 @@ impl Series {
             }
             self.seen = Some(at);
         }
-        moved |= self.book_confirmations(spec, watermark + 1);
+        moved |= self.book_confirmations(spec, watermark + 1, closed_until);
         moved
     }
 
     /// Books what was confirmed before an instant: the last value stands at each confirmation as if it had been said
-    /// again, unless its hold had passed by then. Says whether there was any.
-    fn book_confirmations(&mut self, spec: &TagSpec, before: Timestamp) -> bool {
+    /// again, unless its hold had passed by then. A level is not booked here but when its minutes close or another
+    /// value comes: one that comes late, from before a confirmation, still counts from its instant on. Says whether
+    /// there was any.
+    fn book_confirmations(&mut self, spec: &TagSpec, before: Timestamp, closed_until: Timestamp) -> bool {
         let mut moved = false;
         while let Some(at) = self.confirmations.first().copied().filter(|at| *at < before) {
             self.confirmations.pop_first();
@@ -264,8 +266,9 @@ impl Series {
             match spec.kind {
                 TagKind::Gauge | TagKind::State => {
                     if let Some((last_at, value)) = self.last.filter(|(last_at, _)| is_held(spec, *last_at, at)) {
-                        self.book_level(spec, at);
+                        self.booked_until = self.booked_until.max(closed_until);
                         self.last = Some((at.max(last_at), value));
+                        self.confirmed_until = Some(at);
                     }
                 }
                 TagKind::Counter { .. } => {
@@ -309,8 +312,10 @@ impl Series {
 
     fn process_level(&mut self, spec: &TagSpec, at: Timestamp, value: Option<i128>, closed_until: Timestamp) {
         self.book_level(spec, at);
-        self.last = value.map(|value| (at, value));
-        self.booked_until = at.max(closed_until);
+        // What was confirmed after the instant of a sample that came late is that sample's value.
+        let confirmed = self.confirmed_until.filter(|confirmed| is_held(spec, at, *confirmed));
+        self.last = value.map(|value| (confirmed.unwrap_or(at), value));
+        self.booked_until = self.booked_until.max(at).max(closed_until);
     }
 
     /// Books the held level from where it is booked to `until`, at most as long as it holds.
@@ -604,6 +609,30 @@ mod tests {
             (Timestamp(20_000), Timestamp(50_000), MachineState::Fault),
         ];
         assert_eq!((minute.states, minute.observed_ms), (spans, 50_000));
+    }
+
+    #[test]
+    fn a_sample_from_before_a_confirmation_counts_from_its_instant_on_and_no_time_is_booked_twice() {
+        let run = |level: &TagSpec, values: [Number; 2]| {
+            let mut series = Series::default();
+            let at = |at, value| Sample { value: Some(value), ..sample(at, 0.0) };
+            series.ingest(&at(0, values[0]));
+            series.confirm(Timestamp(50_000));
+            series.process(level, Timestamp(50_000), Timestamp(0));
+            assert_eq!(series.ingest(&at(20_000, values[1])), Ingested::Taken);
+            series.process(level, Timestamp(50_000), Timestamp(0));
+            [0, 1].map(|minute| series.close(level, Timestamp(minute * MINUTE_MS)).unwrap_or_default())
+        };
+        let power = run(&spec(TagKind::Gauge, Unit::Kilowatt, 60_000), [3_600.0, 7_200.0].map(Number::Float));
+        let sums = power.map(|minute| (minute.amount, minute.observed_ms));
+        assert_eq!(sums, [(20_000_000 + 80_000_000, 60_000), (100_000_000, 50_000)]);
+        let codes = [MachineState::Producing, MachineState::Fault].map(|state| Number::Integer(state.code()));
+        let [first, _] = run(&spec(TagKind::State, Unit::One, 60_000), codes);
+        let spans = vec![
+            (Timestamp(0), Timestamp(20_000), MachineState::Producing),
+            (Timestamp(20_000), Timestamp(60_000), MachineState::Fault),
+        ];
+        assert_eq!((first.states, first.observed_ms), (spans, 60_000));
     }
 
     #[test]
