@@ -330,7 +330,10 @@ impl Counter {
             }
         }
         let line = self.settle(suspect);
-        self.explain(limits, steps);
+        // A register that was full without a gap is no break: the newest one is older.
+        if self.seams.back().is_some_and(|seam| seam.to == suspect.first) {
+            self.explain(limits, steps);
+        }
         line
     }
 

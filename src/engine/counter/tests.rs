@@ -217,6 +217,23 @@ fn a_swap_that_the_readings_contradict_changes_nothing_and_says_so() {
 }
 
 #[test]
+fn a_full_register_applies_no_waiting_swap_at_an_older_gap() {
+    let limits = Limits { hold_ms: 5 * 60 * SECOND, modulus: Some(1_000), ..PLAIN };
+    // The new meter happens to start where the old one stood over the gap.
+    let swap = ToldSwap { at: Timestamp(HOUR), old_final: 960, new_initial: 950, ..SWAP };
+    let (mut counter, mut all) = (Counter::default(), Sum::default());
+    for (minute, value) in [(0, 950), (40, 950), (41, 20), (42, 21)] {
+        let mut steps = Vec::new();
+        counter.read(&limits, Timestamp(minute * 60 * SECOND), value, &mut steps);
+        if minute == 0 {
+            counter.tell(&limits, swap, &mut steps);
+        }
+        add(&mut all, steps);
+    }
+    assert_eq!((all.counted, all.notes, all.swaps), (71, vec![Note::Rollover], vec![]));
+}
+
+#[test]
 fn a_swap_bridges_a_change_of_the_decoding() {
     for is_told_first in [true, false] {
         let (mut counter, mut steps, mut all) = (Counter::default(), Vec::new(), Sum::default());
