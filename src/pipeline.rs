@@ -66,7 +66,7 @@ pub enum PipelineError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The checkpoint can't be read, and the journal no longer holds everything before it.
+    /// The checkpoint can't be read; the box stops, and the error says what to do.
     #[error("the engine can't go on from the store: {0}")]
     Checkpoint(#[from] CheckpointError),
 }
@@ -178,16 +178,16 @@ impl Pipeline {
         for batch in batches {
             self.engine.ingest(batch);
         }
-        self.advance(&swaps, batches, now)
-    }
-
-    /// Advances the engine and commits, as often as more minutes are due than one commit closes.
-    fn advance(&mut self, swaps: &[Swap], batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
         match self.store.clock_state() {
             Some(_) => self.engine.observe_clock(now, self.clock_state),
             // The first commit stores the state that the clock has then.
             None => self.engine.set_clock_history([(now, self.clock_state)].into_iter().collect()),
         }
+        self.advance(&swaps, batches, now)
+    }
+
+    /// Advances the engine and commits, as often as more minutes are due than one commit closes.
+    fn advance(&mut self, swaps: &[Swap], batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
         let effects = self.engine.advance(now);
         let mut more = effects.more;
         let mut step = self.commit(swaps, batches, now, effects)?;
@@ -208,6 +208,8 @@ impl Pipeline {
         for batch in batches {
             self.engine.ingest(batch);
         }
+        // Whether or not it is committed here: where it comes from, it was.
+        self.engine.observe_clock(now, self.clock_state);
         self.advance(&[], &[], now)
     }
 

@@ -1,5 +1,6 @@
 //! The loop as a whole: crashes, corrections, swaps, and what leaves.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::civil::Time;
@@ -163,15 +164,43 @@ fn a_half_hour_corrected_while_its_day_is_open_shows_in_the_peak_of_the_day() {
     assert_eq!(peak.map(f64::round), Some(120.0));
 }
 
+/// Replays the journal of a box in an empty one.
+fn replayed(kept: &Pipeline) -> Pipeline {
+    let mut again = open(Store::open_in_memory(&plant().tags, plant().config, "").unwrap());
+    for entry in kept.store.journal(1, 10_000).unwrap() {
+        again.set_clock_state(entry.clock);
+        again.replay(&entry.swaps, &entry.batches, entry.now).unwrap();
+    }
+    again
+}
+
 #[test]
 fn replaying_the_journal_gives_the_records_that_the_box_kept() {
     let plant = plant();
     let kept = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
-    let mut again = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
-    for entry in kept.store.journal(1, 10_000).unwrap() {
-        again.replay(&entry.swaps, &entry.batches, entry.now).unwrap();
-    }
-    assert_eq!(records(&again.reader()), records(&kept.reader()));
+    assert_eq!(records(&replayed(&kept).reader()), records(&kept.reader()));
+}
+
+#[test]
+fn replaying_the_journal_gives_each_record_the_clock_that_the_box_had() {
+    let plant = plant();
+    let mut kept = open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
+    kept.set_clock_state(ClockState::Unsynchronised);
+    // Nothing comes of the first commit but what is in the journal.
+    let first = Sample { measured_at: Timestamp(MORNING), ..hour()[0] };
+    kept.step(&[batch(0, vec![first])], Timestamp(MORNING)).unwrap();
+    kept.set_clock_state(ClockState::Synchronised);
+    let kept = run_hour(kept, |position, mut pipeline| {
+        let is_lost = (20..22).contains(&position);
+        pipeline.set_clock_state(if is_lost { ClockState::Unsynchronised } else { ClockState::Synchronised });
+        pipeline
+    });
+    let clocks = |pipeline: &Pipeline| -> Vec<ClockState> {
+        records(&pipeline.reader()).iter().map(|record| record.clock).collect()
+    };
+    let states: BTreeSet<_> = clocks(&kept).into_iter().map(ClockState::code).collect();
+    assert_eq!((states.len(), clocks(&kept)[0]), (2, ClockState::Unsynchronised), "{:?}", clocks(&kept));
+    assert_eq!(records(&replayed(&kept).reader()), records(&kept.reader()));
 }
 
 #[test]
@@ -285,11 +314,11 @@ fn a_told_swap_loses_nothing_and_invents_nothing_whenever_it_is_told() {
         let told = Swaps::open(dir).unwrap().list(None).unwrap();
         assert_eq!(told[0].outcome, Some(SwapOutcome::Applied));
         assert!(told[0].taken_by.is_some());
-        let mut again = open(Store::open_in_memory(&plant().tags, plant().config, "").unwrap());
-        for entry in pipeline.store.journal(1, 10_000).unwrap() {
-            again.replay(&entry.swaps, &entry.batches, entry.now).unwrap();
-        }
-        assert_eq!(records(&again.reader()), records(&pipeline.reader()), "told at minute {told_at_minute}");
+        assert_eq!(
+            records(&replayed(&pipeline).reader()),
+            records(&pipeline.reader()),
+            "told at minute {told_at_minute}"
+        );
     }
 }
 

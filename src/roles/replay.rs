@@ -84,6 +84,7 @@ fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pi
         from_seq = last.seq + 1;
         for entry in &entries {
             unmapped += entry.unmapped;
+            pipeline.set_clock_state(entry.clock);
             pipeline.replay(&entry.swaps, &entry.batches, entry.now)?;
         }
     }

@@ -38,6 +38,19 @@ pub(super) fn history(connection: &Connection) -> Result<Vec<(Timestamp, ClockSt
     Ok(changes)
 }
 
+/// Returns the state of the clock at commit `first` and its changes up to commit `last`, ascending by the commit that
+/// brought it.
+pub(super) fn between(connection: &Connection, first: u64, last: u64) -> Result<Vec<(u64, ClockState)>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT from_seq, state FROM clock_states WHERE from_seq <= ?2
+         AND from_seq >= coalesce((SELECT max(from_seq) FROM clock_states WHERE from_seq <= ?1), 0) ORDER BY from_seq",
+    )?;
+    let rows = statement.query_map(params![position(first), position(last)], |row| {
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
+    })?;
+    rows.map(|row| row.map_err(StoreError::from).and_then(|(seq, code)| Ok((seq, state_of(code)?)))).collect()
+}
+
 fn state_of(code: u8) -> Result<ClockState, StoreError> {
     ClockState::from_code(code).ok_or_else(|| StoreError::Damaged(format!("clock state {code}, which isn't one")))
 }

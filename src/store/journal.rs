@@ -9,7 +9,7 @@ use super::envelope;
 use super::error::StoreError;
 use super::stored::{self, StoredBatch, StoredCommit};
 use super::tags::TagIds;
-use super::{position, swaps};
+use super::{clock, position, swaps};
 use crate::ledger::page::Head;
 use crate::model::id::{Digest, StreamName};
 use crate::model::record::ClockState;
@@ -30,6 +30,8 @@ pub struct JournalEntry {
     pub seq: u64,
     /// Plant time of the turn.
     pub now: Timestamp,
+    /// How far the clock could be trusted then; unknown in what was written before that was kept.
+    pub clock: ClockState,
     /// The configuration that ran.
     pub config: Digest,
     /// Told swaps that the engine took before the batches.
@@ -75,9 +77,12 @@ pub(super) fn read(
     }
     let configurations = configurations(&snapshot)?;
     let mut swaps = swaps::taken(&snapshot, from_seq, last)?;
+    let clock = clock::between(&snapshot, from_seq, last)?;
+    let clock_at = |seq| clock[..clock.partition_point(|(from, _)| *from <= seq)].last().map(|(_, state)| *state);
     let entry = |commit: StoredCommit| {
         let told = swaps.remove(&commit.seq).unwrap_or_default();
-        Ok(JournalEntry { swaps: told, ..express(commit, tags, &configurations)? })
+        let clock = clock_at(commit.seq).unwrap_or(ClockState::Unknown);
+        Ok(JournalEntry { swaps: told, clock, ..express(commit, tags, &configurations)? })
     };
     commits.into_iter().map(entry).collect()
 }
@@ -105,7 +110,8 @@ fn express(
             expressed
         })
         .collect();
-    Ok(JournalEntry { seq: commit.seq, now: commit.now, config, swaps: Vec::new(), batches, unmapped, thinned })
+    let (seq, now, clock) = (commit.seq, commit.now, ClockState::Unknown);
+    Ok(JournalEntry { seq, now, clock, config, swaps: Vec::new(), batches, unmapped, thinned })
 }
 
 /// Positions of sources change with the configuration too: a batch of another one goes to whoever delivers its tags

@@ -150,6 +150,7 @@ impl Model {
         self.journal.push(JournalEntry {
             seq,
             now,
+            clock: ClockState::Unknown,
             config: CONFIG,
             swaps: vec![],
             batches: turn.batches,
