@@ -39,7 +39,7 @@ const STAGED_SAMPLES_PER_TAG_MIN: u64 = 300;
 const STAGED_SAMPLES_MAX: u64 = 1 << 25;
 
 /// While a sink hasn't had them, this many samples stay staged: they are read there far faster than in chunks.
-const HELD_SAMPLES_MAX: u64 = 1 << 26;
+pub(super) const HELD_SAMPLES_MAX: u64 = 1 << 26;
 
 /// Staged samples that one step takes on: bounds its memory (some 12 MB) and how long commits wait for it.
 const STEP_SAMPLES: u64 = 131_072;
@@ -71,7 +71,8 @@ impl Store {
             || self.last_seq - self.compacted_through >= STEP_COMMITS
     }
 
-    /// Names the cursors of sinks that read samples: what they haven't had stays staged, within a limit.
+    /// Names the cursors of sinks that read samples: what they haven't had stays staged within a limit, and is thinned
+    /// in no case.
     pub fn hold_samples_for(&mut self, sinks: Vec<String>) {
         self.holding_sinks = sinks;
     }
@@ -103,7 +104,7 @@ impl Store {
     /// Returns the last commit of what is to be compacted next, and the number of samples up to it.
     fn due_end(&self) -> Result<Option<(u64, u64)>, StoreError> {
         let mut through = self.last_seq;
-        if self.samples_total - self.samples_compacted < HELD_SAMPLES_MAX {
+        if self.samples_total - self.samples_compacted < self.held_samples_max {
             for sink in &self.holding_sinks {
                 through = through.min(position_of(&self.connection, sink)?);
             }
@@ -117,13 +118,28 @@ impl Store {
         step_end(&self.connection, self.compacted_through + 1, self.samples_compacted + samples, through)
     }
 
+    /// Says whether every sink that reads samples has had those of the commits up to `last`. Others go into chunks
+    /// whole and stay so.
+    fn is_thinnable(&self, last: u64) -> Result<bool, StoreError> {
+        for sink in &self.holding_sinks {
+            if position_of(&self.connection, sink)? < last {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Writes the chunks of the next tags of a stretch.
     fn fill_chunks(&mut self) -> Result<(), StoreError> {
+        let last = self.stretch.as_ref().map_or(0, |stretch| stretch.last);
+        let thins = self.is_thinnable(last)?;
         let Some(stretch) = &mut self.stretch else { return Ok(()) };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut encoder = Encoder::default();
         for (tag, mut rows) in stretch.next(&transaction)?.unwrap_or_default() {
-            self.tags.thin(tag, &mut rows, 0);
+            if thins {
+                self.tags.thin(tag, &mut rows, 0);
+            }
             for rows in rows.chunks(CHUNK_SAMPLES) {
                 insert_chunk(&transaction, &mut encoder, tag, rows)?;
             }
@@ -136,8 +152,9 @@ impl Store {
     /// Moves the commits up to `last` out of staging; `commits` are those whose chunks are still to be written.
     fn close(&mut self, last: u64, samples_after: u64, commits: &[StoredCommit]) -> Result<Compaction, StoreError> {
         let first = self.compacted_through + 1;
+        let thinning = self.is_thinnable(last)?.then_some(&self.tags);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        write_chunks(&transaction, &self.tags, commits)?;
+        write_chunks(&transaction, thinning, commits)?;
         write_spans(&transaction, first, last)?;
         transaction.execute("DELETE FROM commits WHERE seq <= ?1", [position(last)])?;
         transaction.execute("DELETE FROM staging WHERE id < ?1", [staging_id(last + 1)])?;
@@ -171,7 +188,12 @@ fn step_end(
     Ok(end.map(|(seq, samples)| (seq.unsigned_abs(), samples.unsigned_abs())))
 }
 
-fn write_chunks(connection: &Connection, tags: &TagIds, commits: &[StoredCommit]) -> Result<(), StoreError> {
+/// Writes the samples of commits into chunks, thinned as the tags say where they are given.
+fn write_chunks(
+    connection: &Connection,
+    thinning: Option<&TagIds>,
+    commits: &[StoredCommit],
+) -> Result<(), StoreError> {
     let mut by_tag: BTreeMap<u32, Vec<ChunkRow>> = BTreeMap::new();
     for commit in commits {
         let mut before = 0;
@@ -195,7 +217,9 @@ fn write_chunks(connection: &Connection, tags: &TagIds, commits: &[StoredCommit]
         let mut rows = take_short_chunk(connection, tag)?;
         let known = rows.len();
         rows.extend(added);
-        tags.thin(tag, &mut rows, known);
+        if let Some(tags) = thinning {
+            tags.thin(tag, &mut rows, known);
+        }
         for rows in rows.chunks(CHUNK_SAMPLES) {
             insert_chunk(connection, &mut encoder, tag, rows)?;
         }

@@ -85,6 +85,8 @@ pub struct Store {
     stretch: Option<Stretch>,
     /// Cursors of sinks that read samples.
     holding_sinks: Vec<String>,
+    /// Staged samples up to which they hold compaction up.
+    held_samples_max: u64,
     _lock: Option<File>,
 }
 
@@ -136,6 +138,7 @@ impl Store {
             samples_compacted,
             stretch: None,
             holding_sinks: Vec::new(),
+            held_samples_max: compact::HELD_SAMPLES_MAX,
             _lock: lock,
         })
     }

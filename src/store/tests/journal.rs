@@ -314,6 +314,39 @@ fn the_lineage_of_a_shared_record_is_found_by_its_digest() {
     assert_eq!(numbered, [(2, records[1].clone())]);
 }
 
+#[test]
+fn a_sink_that_lags_beyond_what_is_held_for_it_gets_every_sample_and_thinning_goes_on_behind_it() {
+    let mut store = Store::open_in_memory(&thinned_tags(), CONFIG, "").unwrap();
+    store.hold_samples_for(vec!["history.samples".to_owned()]);
+    store.held_samples_max = 100;
+    let commit = |store: &mut Store, seconds: std::ops::Range<i64>| {
+        for at in seconds.map(|second| second * 1_000) {
+            let (batches, checkpoint) = ([batch(1, at, vec![sample(0, at, 5.0)])], Some(&b"state"[..]));
+            store.commit(&Commit { now: Timestamp(at), batches: &batches, checkpoint, ..Commit::default() }).unwrap();
+        }
+    };
+    let read_on = |store: &Store| {
+        let (mut through, mut samples) = (50, 0);
+        while let Some(run) =
+            Some(store.reader().samples_after(through, 1_000, |_| ()).unwrap()).filter(|run| run.through > through)
+        {
+            (through, samples) = (run.through, samples + run.samples);
+        }
+        samples
+    };
+    commit(&mut store, 0..300);
+    store.cursors().unwrap().set("history.samples", 50).unwrap();
+    while store.compact().unwrap().commits > 0 {}
+    assert_eq!((store.compacted_through, read_on(&store), store.thinned().unwrap()), (300, 250, vec![]));
+    store.cursors().unwrap().set("history.samples", 350).unwrap();
+    commit(&mut store, 300..350);
+    while store.compact().unwrap().commits > 0 {}
+    // The first and the last of the step, and a heartbeat.
+    let left_out = store.thinned().unwrap();
+    assert!((1..50).contains(&left_out[0].1), "{left_out:?}");
+    assert_eq!(read_on(&store) + left_out[0].1, 300);
+}
+
 /// The test tags, of which the first two keep changes beyond 1 and a sample each minute.
 fn thinned_tags() -> Vec<crate::model::tag::TagSpec> {
     let mut tags = tags();
