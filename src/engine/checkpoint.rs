@@ -18,17 +18,24 @@ use crate::model::record::ClockState;
 use crate::model::tag::{TagKind, TagSpec};
 use crate::model::time::{Timestamp, Window};
 
-/// Version of the format; the first byte.
+/// Version of the format; the first byte. What any version wrote is frozen by a test: other bytes, another version.
 const VERSION: u8 = 2;
 
-/// A checkpoint that can't be read. The caller rebuilds the engine from the whole journal.
+/// A checkpoint that can't be read. The box doesn't start: what it published rests on this state, and from the journal
+/// alone it would publish the same windows again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// Written by another format version.
-    #[error("the engine checkpoint has version {0}, this program reads version {VERSION}")]
+    /// Written by a newer program.
+    #[error(
+        "the engine checkpoint has version {0}, this program reads versions 1 to {VERSION}: start the program that wrote it, \
+         or a newer one"
+    )]
     Version(u8),
     /// Damaged.
-    #[error("the engine checkpoint is damaged: {0}")]
+    #[error(
+        "the engine checkpoint is damaged ({0}): restore a backup of the data directory; `parkgate replay --journal` still \
+         computes the figures of this one"
+    )]
     Damaged(String),
 }
 
@@ -87,7 +94,7 @@ impl Engine {
     /// Makes an engine that goes on where the checkpoint was taken.
     ///
     /// # Errors
-    /// [`CheckpointError`]; the caller starts from the whole journal instead.
+    /// [`CheckpointError`]; the caller stops.
     pub fn restore(plant: Arc<Plant>, clock: ClockState, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let mut state = State::read(bytes)?;
         let mut engine = Self::new(plant, clock);

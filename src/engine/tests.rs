@@ -1,5 +1,6 @@
 //! The engine as a whole: hand calculations, and the properties the hub relies on.
 
+mod checkpoints;
 mod confirmations;
 
 use std::collections::BTreeMap;
