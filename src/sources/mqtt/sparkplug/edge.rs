@@ -316,7 +316,7 @@ impl Edge {
                         continue;
                     }
                     let is_history = metric.is_historical == Some(true);
-                    let origin = if is_history { Origin::History } else { Origin::Data };
+                    let origin = if is_history { Origin::History } else { Origin::Data(now.plant) };
                     let is_doubtful = self.trust != Trust::Sure && metric.own_name().is_none();
                     let datatype = declared.datatype.or_else(|| metric.type_code());
                     take_value(known, &metric, datatype, origin, sent_at, is_doubtful, turn);

@@ -10,6 +10,10 @@ use crate::model::sample::{Quality, Sample, read_text};
 use crate::model::tag::{TagIndex, TagKind, TagSpec};
 use crate::model::time::Timestamp;
 
+/// How far ahead of the host's clock a mark or birth may lie to hold data back behind it: beyond, that clock is wrong, and
+/// the figures leave out what is stamped so. **Unit**: ms.
+const AHEAD_MS_MAX: i64 = 600_000;
+
 /// A point and where its metric stands in an edge node.
 #[derive(Debug, Clone)]
 pub(in crate::sources::mqtt) struct Point {
@@ -32,8 +36,8 @@ pub(in crate::sources::mqtt) struct Point {
 pub(super) enum Origin {
     /// A birth, sent at this instant.
     Birth(Timestamp),
-    /// A data message.
-    Data,
+    /// A data message, heard at this instant of the host's clock.
+    Data(Timestamp),
     /// A data message that reports the past.
     History,
 }
@@ -45,6 +49,8 @@ pub(super) struct Known {
     pub point: Point,
     /// Event time of the newest present value, or of the mark that there is none.
     last_at: Option<Timestamp>,
+    /// Event time of the last mark, or of a birth that was put after what was known: data that are said later come later.
+    floor: Option<Timestamp>,
     /// Since when it may have changed unheard, by the host's clock.
     doubt_since: Option<Timestamp>,
     is_stale: bool,
@@ -52,7 +58,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn new(point: Point) -> Self {
-        Self { point, last_at: None, doubt_since: None, is_stale: false }
+        Self { point, last_at: None, floor: None, doubt_since: None, is_stale: false }
     }
 
     /// Takes a value. `own_at` is the metric's own instant, `at` that or else its message's.
@@ -72,14 +78,16 @@ impl Known {
                 Some(last) if at >= last => return Err("history_not_older_than_the_present"),
                 _ => at,
             },
-            Origin::Data => at,
+            Origin::Data(heard_at) => self.after_floor(at, heard_at),
             // An amount belongs to its own interval; said again at another instant it would count twice.
             Origin::Birth(_) if matches!(self.point.spec.kind, TagKind::Interval { .. }) => {
                 own_at.ok_or("interval_in_birth_without_time")?
             }
             Origin::Birth(sent_at) => {
                 let stands_at = at.max(sent_at);
-                self.last_at.map_or(stands_at, |last| stands_at.max(last + 1))
+                let lifted = self.last_at.filter(|last| stands_at <= *last).map(|last| last + 1);
+                self.floor = lifted;
+                lifted.unwrap_or(stands_at)
             }
         };
         if origin != Origin::History {
@@ -94,6 +102,16 @@ impl Known {
         Ok(Sample { tag: self.point.tag, measured_at, value, quality })
     }
 
+    /// Returns when a value stands that was said after the last mark or birth: after it, even where the edge node's clock
+    /// is behind. An amount stays in its own interval.
+    fn after_floor(&mut self, at: Timestamp, heard_at: Timestamp) -> Timestamp {
+        let is_interval = matches!(self.point.spec.kind, TagKind::Interval { .. });
+        let Some(floor) = self.floor.filter(|floor| at <= *floor && !is_interval) else { return at };
+        let next = (floor <= heard_at + AHEAD_MS_MAX).then_some(floor + 1);
+        self.floor = next;
+        next.unwrap_or(at)
+    }
+
     /// Marks that nothing is known of it from `at` on; `None` where that was said already.
     pub(super) fn expire(&mut self, at: Timestamp) -> Option<Sample> {
         if std::mem::replace(&mut self.is_stale, true) {
@@ -102,6 +120,7 @@ impl Known {
         // Where the edge node's clock is ahead, the mark still comes after the value that it ends.
         let measured_at = self.last_at.map_or(at, |last| at.max(last + 1));
         self.last_at = Some(measured_at);
+        self.floor = Some(measured_at);
         Some(Sample { tag: self.point.tag, measured_at, value: None, quality: STALE })
     }
 

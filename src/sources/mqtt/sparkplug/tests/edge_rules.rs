@@ -363,3 +363,33 @@ fn a_retained_message_is_no_news_of_an_edge_node() {
     let turn = rig.host.message("spBv1.0/plant-1/NBIRTH/edge 1", &bytes, true, rig.now);
     assert_eq!((turn.samples.len(), turn.counted), (0, vec!["retained"]));
 }
+
+#[test]
+fn data_said_after_a_rebirth_come_after_its_birth_whatever_the_clocks_say() {
+    let mut rig = Rig::born();
+    rig.pass(60_000);
+    let died = stale(&rig.death(7).samples)[0].1;
+    // The edge node's clock is 5 s behind; it is back after 1 s, and its metric changes 3 s later.
+    rig.pass(1_000);
+    let born = encode(&node_birth(8), Some((died - 4_000).unsigned_abs()), Some(0));
+    let born = rig.deliver("NBIRTH/edge 1", &born).samples[0].measured_at.0;
+    assert_eq!(born, died + 1);
+    rig.pass(3_000);
+    let changed = [-1_000, -1_000, 9_000].map(|ms| at(died + ms, aliased(0, Value::Long(2))));
+    let history = Metric { is_historical: Some(true), ..at(died - 2_000, aliased(0, Value::Long(2))) };
+    let metrics = [&changed[..], &[history]].concat();
+    let samples = rig.deliver("NDATA/edge 1", &encode(&metrics, None, Some(1))).samples;
+    let times: Vec<i64> = samples.iter().map(|sample| sample.measured_at.0 - born).collect();
+    assert_eq!(times, [1, 2, 8_999, -2_001]);
+}
+
+#[test]
+fn a_clock_that_was_far_ahead_and_is_put_right_holds_no_data_back() {
+    let mut rig = Rig::born();
+    rig.say("NDATA/edge 1", &[at(START + 86_400_000, aliased(0, Value::Long(2)))]);
+    rig.death(7);
+    rig.birth();
+    rig.pass(1_000);
+    let turn = rig.say("NDATA/edge 1", &[at(START + 1_000, aliased(0, Value::Long(3)))]);
+    assert_eq!(turn.samples[0].measured_at.0, START + 1_000);
+}
