@@ -201,16 +201,21 @@ impl Edge {
 
     fn give_up_if_due(&mut self, now: Now, turn: &mut Turn) {
         if self.due_ms().is_some_and(|due| due <= now.io_ms) {
-            turn.count("gaps");
-            self.trust = Trust::Doubtful;
-            self.doubt(now.plant);
             self.take_held(now, turn);
             self.want_rebirth(turn);
         }
     }
 
+    /// Takes what is held in spite of what is missing before it.
     fn take_held(&mut self, now: Now, turn: &mut Turn) {
-        for message in self.sequence.give_up() {
+        let held = self.sequence.give_up();
+        if held.is_empty() {
+            return;
+        }
+        turn.count("gaps");
+        self.trust = Trust::Doubtful;
+        self.doubt(now.plant);
+        for message in held {
             self.apply(message, now, turn);
         }
     }

@@ -393,3 +393,17 @@ fn a_clock_that_was_far_ahead_and_is_put_right_holds_no_data_back() {
     let turn = rig.say("NDATA/edge 1", &[at(START + 1_000, aliased(0, Value::Long(3)))]);
     assert_eq!(turn.samples[0].measured_at.0, START + 1_000);
 }
+
+#[test]
+fn what_waits_behind_a_gap_is_doubtful_too_where_a_loss_or_a_death_ends_the_wait() {
+    for is_death in [false, true] {
+        let mut rig = Rig::born();
+        rig.seq += 1;
+        assert_eq!(rig.say("NDATA/edge 1", &[aliased(0, Value::Long(2))]).samples, []);
+        let turn = if is_death { rig.death(7) } else { rig.host.lost(rig.now) };
+        assert_eq!((values(&turn.samples)[0], turn.samples[0].quality), ((UPTIME, Some(2.0)), Quality::Uncertain));
+        assert!(turn.counted.contains(&"gaps"), "{:?}", turn.counted);
+    }
+    let turn = Rig::born().death(7);
+    assert!(!turn.counted.contains(&"gaps"), "{:?}", turn.counted);
+}
