@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const HELD_MAX: usize = 64;
 /// Their size. **Unit**: bytes.
 const HELD_BYTES_MAX: usize = 1 << 20;
+/// Numbers from here on, counted from the expected one, are behind it.
+const HALF_ROUND: u8 = 128;
 
 /// What becomes of a message that arrives.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,14 +100,12 @@ impl<T> Sequence<T> {
     pub(super) fn give_up(&mut self) -> Vec<T> {
         let expected = self.expected;
         let held = std::mem::take(&mut self.held);
-        if let Some(last) = held.keys().max_by_key(|seq| seq.wrapping_sub(expected)) {
-            let span = last.wrapping_sub(expected);
-            // A number far behind is a numbering of its own, not half a round of missing messages.
-            if span < 128 {
-                let between = (0..span).map(|offset| expected.wrapping_add(offset));
-                self.missing = between.filter(|seq| !held.contains_key(seq)).collect();
-            }
-            self.expected = last.wrapping_add(1);
+        // A number behind what is expected is a repeated one, not half a round of missing messages: the numbering stays.
+        let spans = held.keys().map(|seq| seq.wrapping_sub(expected));
+        if let Some(span) = spans.filter(|span| *span < HALF_ROUND).max() {
+            let between = (0..span).map(|offset| expected.wrapping_add(offset));
+            self.missing = between.filter(|seq| !held.contains_key(seq)).collect();
+            self.expected = expected.wrapping_add(span).wrapping_add(1);
             self.last = None;
         }
         ascending(held, expected)
@@ -118,10 +118,10 @@ impl<T> Sequence<T> {
     }
 }
 
-/// Returns messages in the order of their numbers, counted from `expected`.
+/// Returns messages in the order of their numbers: those behind `expected` before those after it.
 fn ascending<T>(held: BTreeMap<u8, Held<T>>, expected: u8) -> Vec<T> {
     let mut held: Vec<_> = held.into_iter().collect();
-    held.sort_by_key(|(seq, _)| seq.wrapping_sub(expected));
+    held.sort_by_key(|(seq, _)| seq.wrapping_sub(expected).wrapping_add(HALF_ROUND));
     held.into_iter().map(|(_, held)| held.message).collect()
 }
 
@@ -165,6 +165,18 @@ mod tests {
         assert_eq!(sequence.give_up(), [3]);
         assert_eq!(offer(&mut sequence, 2), [2]);
         assert_eq!(offer(&mut sequence, 4), [4]);
+    }
+
+    #[test]
+    fn a_number_far_behind_leaves_the_numbering_where_it_is() {
+        let mut sequence = Sequence::default();
+        sequence.restart(9);
+        assert!(offer(&mut sequence, 7).is_empty());
+        assert_eq!(sequence.give_up(), [7]);
+        assert_eq!(offer(&mut sequence, 10), [10]);
+        assert_eq!((offer(&mut sequence, 12), offer(&mut sequence, 8)), (vec![], vec![]));
+        assert_eq!(sequence.give_up(), [8, 12]);
+        assert_eq!((offer(&mut sequence, 13), offer(&mut sequence, 11)), (vec![13], vec![11]));
     }
 
     #[test]
