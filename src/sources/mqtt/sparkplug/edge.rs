@@ -183,6 +183,7 @@ impl Edge {
                 self.apply(message, now, turn);
             }
             Arrival::Again => turn.count("sent_again"),
+            Arrival::Taken => turn.count("two_under_one_number"),
         }
     }
 

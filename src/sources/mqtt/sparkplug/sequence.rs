@@ -2,8 +2,9 @@
 //!
 //! In: numbers 0 to 255 as they arrive, shared by all messages of an edge node. Out: which message is next, which waits
 //! for one before it, and after the reorder time what has to be taken in spite of a gap. No message is dropped here
-//! but the same one again.
+//! but the same one again, and another one under a number whose message waits already.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Messages of one edge node that wait for one before them. At the limit the gap is taken as it is.
@@ -22,13 +23,17 @@ pub(super) enum Arrival<T> {
     Held,
     /// It was missing when a gap was given up.
     Late(T),
-    /// It is the last message once more.
+    /// It is the last message once more, or one that waits already.
     Again,
+    /// Another message waits under this number; this one is dropped.
+    Taken,
 }
 
 #[derive(Debug)]
 struct Held<T> {
     message: T,
+    /// A digest of it.
+    content: u64,
     bytes: usize,
     at_ms: u64,
 }
@@ -71,8 +76,14 @@ impl<T> Sequence<T> {
         if self.missing.remove(&seq) {
             return Arrival::Late(message);
         }
-        self.held.entry(seq).or_insert(Held { message, bytes, at_ms: now_ms });
-        Arrival::Held
+        match self.held.entry(seq) {
+            Entry::Occupied(held) if held.get().content == content => Arrival::Again,
+            Entry::Occupied(_) => Arrival::Taken,
+            Entry::Vacant(free) => {
+                free.insert(Held { message, content, bytes, at_ms: now_ms });
+                Arrival::Held
+            }
+        }
     }
 
     /// Says whether a number is the one that comes next.
@@ -83,8 +94,7 @@ impl<T> Sequence<T> {
     /// Returns the next message where it is held.
     pub(super) fn next_held(&mut self) -> Option<T> {
         let held = self.held.remove(&self.expected)?;
-        // Its content is not remembered: a held message that comes once more is told by its number being behind.
-        self.pass(self.expected, 0);
+        self.pass(self.expected, held.content);
         Some(held.message)
     }
 
@@ -135,7 +145,7 @@ mod tests {
     fn offer(sequence: &mut Sequence<u8>, seq: u8) -> Vec<u8> {
         let mut out = match sequence.accept(seq, u64::from(seq), 1, seq, 0) {
             Arrival::Next(message) | Arrival::Late(message) => vec![message],
-            Arrival::Held | Arrival::Again => Vec::new(),
+            Arrival::Held | Arrival::Again | Arrival::Taken => Vec::new(),
         };
         out.extend(std::iter::from_fn(|| sequence.next_held()));
         out

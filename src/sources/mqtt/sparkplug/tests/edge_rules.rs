@@ -407,3 +407,12 @@ fn what_waits_behind_a_gap_is_doubtful_too_where_a_loss_or_a_death_ends_the_wait
     let turn = Rig::born().death(7);
     assert!(!turn.counted.contains(&"gaps"), "{:?}", turn.counted);
 }
+
+#[test]
+fn another_message_under_a_number_that_waits_already_is_counted_by_its_own_name() {
+    let mut rig = Rig::born();
+    let seq = Some(rig.seq + 1);
+    let mut say = |value| rig.say_as("NDATA/edge 1", &[aliased(0, Value::Long(value))], seq).counted;
+    assert_eq!([say(2), say(3), say(2)], [["out_of_order"], ["two_under_one_number"], ["sent_again"]]);
+    assert_eq!(values(&rig.pass(REORDER_MS).samples), [(UPTIME, Some(2.0))]);
+}
