@@ -31,6 +31,8 @@ const REFUSED_BYTES_MAX: usize = 64;
 const VALUES_PER_MESSAGE_MAX: usize = 50_000;
 /// Topics whose meaning is remembered. A plant has some hundreds; beyond, topics are matched anew.
 const REMEMBERED_TOPICS: usize = 4_096;
+/// Longer topics are matched anew each time: a client that makes them up must not take the box's memory. **Unit**: bytes.
+const REMEMBERED_TOPIC_BYTES_MAX: usize = 512;
 
 /// The topics and points of one source.
 #[derive(Debug)]
@@ -189,7 +191,9 @@ impl Intake {
             Some(Meaning { reader, device: device.map(str::to_owned), point: point.map(str::to_owned), target })
         };
         let meanings: Arc<[Meaning]> = self.topics.iter().enumerate().filter_map(meaning).collect();
-        self.remembered[place] = Some(Remembered { topic: topic.to_owned(), meanings: Arc::clone(&meanings) });
+        if topic.len() <= REMEMBERED_TOPIC_BYTES_MAX {
+            self.remembered[place] = Some(Remembered { topic: topic.to_owned(), meanings: Arc::clone(&meanings) });
+        }
         meanings
     }
 

@@ -1,6 +1,9 @@
 //! From messages to samples, by the configuration of a source.
 
-use super::{Intake, MqttSource, Quality, SourceIndex, TagIndex, TagSpec, Tally, Timestamp, VALUES_PER_MESSAGE_MAX};
+use super::{
+    Intake, MqttSource, Quality, REMEMBERED_TOPIC_BYTES_MAX, SourceIndex, TagIndex, TagSpec, Tally, Timestamp,
+    VALUES_PER_MESSAGE_MAX,
+};
 use crate::model::number::Number;
 use crate::model::problem::{Problems, Severity};
 use crate::model::sample::Sample;
@@ -215,4 +218,16 @@ fn a_filter_of_two_topics_is_subscribed_once() {
     assert!(subscriptions.contains(&("plain/+/+".to_owned(), 1)));
     assert!(subscriptions.contains(&("$share/boxes/shared/+/+".to_owned(), 1)));
     assert_eq!(subscriptions.len(), 8);
+}
+
+#[test]
+fn a_topic_of_great_length_is_read_but_not_remembered() {
+    let (mut intake, _) = intake();
+    let short = "plain/x/total";
+    let long = format!("plain/{}/total", "x".repeat(REMEMBERED_TOPIC_BYTES_MAX));
+    for topic in [short, &long] {
+        assert_eq!(read(&mut intake, topic, "1").0.len(), 1, "by the filter that reads any device as all");
+    }
+    let remembered: Vec<&str> = intake.remembered.iter().flatten().map(|known| known.topic.as_str()).collect();
+    assert_eq!(remembered, [short]);
 }
