@@ -1,7 +1,7 @@
 //! What the births of one edge node declared: every metric with its datatype, by name and by alias.
 //!
 //! In: the metrics of births. Out: what a metric of a data message is, or why that can't be told. An alias that two
-//! metrics claim stands for neither. Bounded by number and bytes; beyond, only metrics of declared points are kept.
+//! metrics claim stands for neither until the next birth of one of their devices frees it. Bounded by number and bytes; beyond, only metrics of declared points are kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub(super) type Device = Option<Arc<str>>;
 #[derive(Debug, Default)]
 pub(super) struct Births {
     devices: BTreeMap<Device, BTreeMap<Arc<str>, Declared>>,
-    /// Device and name; `None` where two metrics claim the alias.
-    aliases: BTreeMap<u64, Option<(Device, Arc<str>)>>,
+    /// Devices and names of the metrics that claim an alias, at least one. In all no more than there are metrics.
+    aliases: BTreeMap<u64, Vec<(Device, Arc<str>)>>,
     metrics: usize,
     name_bytes: usize,
     is_beyond_limit: bool,
@@ -74,7 +74,10 @@ impl Births {
         let Some(metrics) = self.devices.remove(&device) else { return };
         self.metrics -= metrics.len();
         self.name_bytes -= metrics.keys().map(|name| name.len()).sum::<usize>();
-        self.aliases.retain(|_, owner| owner.as_ref().is_none_or(|(owner, _)| *owner != device));
+        self.aliases.retain(|_, claims| {
+            claims.retain(|(owner, _)| *owner != device);
+            !claims.is_empty()
+        });
     }
 
     /// Keeps a metric of a birth. Returns what it is counted under where it can't be kept as declared.
@@ -87,29 +90,20 @@ impl Births {
     ) -> Option<&'static str> {
         let device: Device = device.map(Arc::from);
         let table = self.devices.get_mut(&device)?;
-        let is_new = !table.contains_key(name);
-        if is_new && point.is_none() && (self.metrics >= METRICS_MAX || self.name_bytes + name.len() > NAME_BYTES_MAX) {
+        if table.contains_key(name) {
+            return Some("metrics_twice_in_birth");
+        }
+        if point.is_none() && (self.metrics >= METRICS_MAX || self.name_bytes + name.len() > NAME_BYTES_MAX) {
             self.is_beyond_limit = true;
             return Some("metrics_beyond_limit");
         }
         let name: Arc<str> = Arc::from(name);
-        if is_new {
-            self.metrics += 1;
-            self.name_bytes += name.len();
-        }
+        self.metrics += 1;
+        self.name_bytes += name.len();
         table.insert(Arc::clone(&name), Declared { datatype: metric.type_code(), point });
-        let owner = (device, name);
-        match self.aliases.get(&metric.alias?) {
-            Some(Some(held)) if *held == owner => None,
-            Some(_) => {
-                self.aliases.insert(metric.alias?, None);
-                Some("alias_of_two_metrics")
-            }
-            None => {
-                self.aliases.insert(metric.alias?, Some(owner));
-                None
-            }
-        }
+        let claims = self.aliases.entry(metric.alias?).or_default();
+        claims.push((device, name));
+        (claims.len() > 1).then_some("alias_of_two_metrics")
     }
 
     /// Returns what a metric of a data message of `device` is, by its name or else its alias.
@@ -123,9 +117,9 @@ impl Births {
         if let Some(name) = metric.own_name() {
             return in_table(name).ok_or(beyond(Unknown::Name));
         }
-        match self.aliases.get(&metric.alias.ok_or(Unknown::Nameless)?) {
-            Some(Some((owner, name))) if *owner == device => in_table(name).ok_or(Unknown::Alias),
-            Some(None) => Err(Unknown::AliasOfTwo),
+        match self.aliases.get(&metric.alias.ok_or(Unknown::Nameless)?).map(Vec::as_slice) {
+            Some([(owner, name)]) if *owner == device => in_table(name).ok_or(Unknown::Alias),
+            Some([_, _, ..]) => Err(Unknown::AliasOfTwo),
             _ => Err(beyond(Unknown::Alias)),
         }
     }

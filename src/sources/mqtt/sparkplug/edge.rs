@@ -342,7 +342,7 @@ impl Edge {
             Unknown::Nameless => "metrics_nameless",
             Unknown::BeyondLimit => "metrics_beyond_limit",
         });
-        if matches!(unknown, Unknown::Alias | Unknown::Name) {
+        if matches!(unknown, Unknown::Alias | Unknown::Name | Unknown::AliasOfTwo) {
             self.want_rebirth(turn);
         }
     }

@@ -14,8 +14,10 @@ pub(super) struct Rebirth {
     /// Until then its births are expected to come by themselves.
     expected_until_ms: u64,
     asked_ms: Option<u64>,
-    /// Requests since its last birth.
-    unanswered: u32,
+    /// Whether births or a death came since it was asked.
+    is_answered: bool,
+    /// Requests of which each came soon after the one before.
+    requests: u32,
 }
 
 impl Rebirth {
@@ -40,22 +42,29 @@ impl Rebirth {
     pub(super) fn satisfied(&mut self) {
         self.is_wanted = false;
         self.expected_until_ms = 0;
-        self.unanswered = 0;
+        self.is_answered = true;
     }
 
     /// Returns when it may be asked; `None` where there is no reason to.
     pub(super) fn due_ms(&self) -> Option<u64> {
-        let doubled = self.unanswered.saturating_sub(1).min(8);
-        let wait_ms = (WAIT_MS << doubled).min(WAIT_MS_MAX);
-        let waited = self.asked_ms.map_or(0, |asked| asked.saturating_add(wait_ms));
+        let waited = self.asked_ms.map_or(0, |asked| asked.saturating_add(self.wait_ms()));
         (self.is_wanted && self.is_heard).then_some(self.expected_until_ms.max(waited))
     }
 
     /// It is asked.
     pub(super) fn asked(&mut self, now_ms: u64) {
+        // Births that bring the same reason again are no cure: who goes on giving one is asked ever more rarely too.
+        let is_quiet = self.asked_ms.is_none_or(|asked| now_ms >= asked.saturating_add(2 * self.wait_ms()));
+        if std::mem::take(&mut self.is_answered) && is_quiet {
+            self.requests = 0;
+        }
         self.is_heard = false;
-        self.unanswered = self.unanswered.saturating_add(1);
+        self.requests = self.requests.saturating_add(1);
         self.asked_ms = Some(now_ms);
+    }
+
+    fn wait_ms(&self) -> u64 {
+        (WAIT_MS << self.requests.saturating_sub(1).min(8)).min(WAIT_MS_MAX)
     }
 }
 
@@ -81,6 +90,25 @@ mod tests {
         assert_eq!((waits[0], waits[1], waits[9]), (WAIT_MS, 2 * WAIT_MS, WAIT_MS_MAX));
         rebirth.satisfied();
         assert_eq!(rebirth.due_ms(), None);
+    }
+
+    #[test]
+    fn whose_births_bring_the_same_reason_again_is_asked_ever_more_rarely_until_it_was_quiet() {
+        let mut rebirth = Rebirth::default();
+        let mut waits = Vec::new();
+        let mut now = 0;
+        for _ in 0..9 {
+            rebirth.want();
+            rebirth.asked(now);
+            rebirth.satisfied();
+            rebirth.want();
+            waits.push(rebirth.due_ms().unwrap() - now);
+            now = rebirth.due_ms().unwrap();
+        }
+        assert_eq!((waits[0], waits[1], waits[8]), (WAIT_MS, 2 * WAIT_MS, WAIT_MS_MAX));
+        rebirth.asked(now + 2 * WAIT_MS_MAX);
+        rebirth.want();
+        assert_eq!(rebirth.due_ms(), Some(now + 2 * WAIT_MS_MAX + WAIT_MS));
     }
 
     #[test]
