@@ -12,6 +12,10 @@ use super::payload::Metric;
 const METRICS_MAX: usize = 20_000;
 /// Bytes of their names.
 const NAME_BYTES_MAX: usize = 2 << 20;
+/// Devices of one edge node that are kept, those with declared points beyond.
+const DEVICES_MAX: usize = 2_000;
+/// Bytes of their ids.
+const ID_BYTES_MAX: usize = 256 << 10;
 
 /// A metric as its birth declared it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +52,9 @@ pub(super) struct Births {
     aliases: BTreeMap<u64, Vec<(Device, Arc<str>)>>,
     metrics: usize,
     name_bytes: usize,
+    id_bytes: usize,
     is_beyond_limit: bool,
+    is_device_beyond_limit: bool,
 }
 
 impl Births {
@@ -62,16 +68,36 @@ impl Births {
         self.devices.get(&device.map(Arc::from)).is_some_and(|table| table.contains_key(name))
     }
 
-    /// A birth of a device, or of the edge node itself, begins: what an earlier one declared is forgotten.
-    pub(super) fn begin(&mut self, device: Option<&str>) {
+    /// Says whether some metric or device was not kept, because there are too many.
+    pub(super) fn is_beyond_limit(&self) -> bool {
+        self.is_beyond_limit || self.is_device_beyond_limit
+    }
+
+    /// Says whether a device that is not known may be one that was not kept, because there are too many.
+    pub(super) fn is_device_beyond_limit(&self) -> bool {
+        self.is_device_beyond_limit
+    }
+
+    /// A birth of a device, or of the edge node itself, begins: what an earlier one declared is forgotten. Returns whether
+    /// it is kept: beyond the limit only one with declared points is.
+    pub(super) fn begin(&mut self, device: Option<&str>, has_points: bool) -> bool {
         self.end(device);
+        let bytes = device.map_or(0, str::len);
+        let is_full = self.devices.len() >= DEVICES_MAX || self.id_bytes + bytes > ID_BYTES_MAX;
+        if is_full && device.is_some() && !has_points {
+            self.is_device_beyond_limit = true;
+            return false;
+        }
+        self.id_bytes += bytes;
         self.devices.insert(device.map(Arc::from), BTreeMap::new());
+        true
     }
 
     /// Forgets a device.
     pub(super) fn end(&mut self, device: Option<&str>) {
         let device: Device = device.map(Arc::from);
         let Some(metrics) = self.devices.remove(&device) else { return };
+        self.id_bytes -= device.as_ref().map_or(0, |id| id.len());
         self.metrics -= metrics.len();
         self.name_bytes -= metrics.keys().map(|name| name.len()).sum::<usize>();
         self.aliases.retain(|_, claims| {
@@ -127,7 +153,7 @@ impl Births {
 
 #[cfg(test)]
 mod tests {
-    use super::{Births, Declared, METRICS_MAX, Metric, Unknown};
+    use super::{Births, DEVICES_MAX, Declared, ID_BYTES_MAX, METRICS_MAX, Metric, Unknown};
 
     fn metric(alias: u64) -> Metric {
         Metric { alias: Some(alias), datatype: Some(3), ..Metric::default() }
@@ -136,7 +162,7 @@ mod tests {
     #[test]
     fn what_lies_beyond_the_limit_is_told_apart_from_what_no_birth_gave_and_points_are_kept() {
         let mut births = Births::default();
-        births.begin(None);
+        births.begin(None, false);
         for number in 0..METRICS_MAX as u64 {
             assert_eq!(births.declare(None, &metric(number), &format!("m{number}"), None), None);
         }
@@ -145,7 +171,27 @@ mod tests {
         assert_eq!(births.find(None, &metric(1 << 40)), Err(Unknown::BeyondLimit));
         assert_eq!(births.declare(None, &metric(1 << 41), "point", Some(3)), None);
         assert_eq!(births.find(None, &metric(1 << 41)), Ok(Declared { datatype: Some(3), point: Some(3) }));
-        births.begin(None);
+        births.begin(None, false);
         assert_eq!((births.metrics, births.name_bytes, births.aliases.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn devices_are_bounded_by_number_and_bytes_and_those_with_points_are_kept() {
+        let mut births = Births::default();
+        assert!((0..DEVICES_MAX).all(|number| births.begin(Some(&format!("d{number}")), false)));
+        assert!(births.begin(Some("d0"), false), "known already");
+        assert!(!births.is_beyond_limit());
+        assert!(!births.begin(Some("more"), false) && births.is_beyond_limit() && !births.has(Some("more")));
+        assert!(births.begin(None, false) && births.begin(Some("with a point"), true));
+        let mut births = Births::default();
+        let long = |number: usize| number.to_string().repeat(ID_BYTES_MAX / 4);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|number| births.begin(Some(&long(number)), false)),
+            [true, true, true, true, false]
+        );
+        births.end(Some(&long(2)));
+        assert!(births.begin(Some(&long(4)), false));
+        (0..5).for_each(|number| births.end(Some(&long(number))));
+        assert_eq!((births.devices.len(), births.id_bytes), (0, 0));
     }
 }

@@ -95,6 +95,11 @@ impl Edge {
         self.trust != Trust::Sure
     }
 
+    /// Says whether its births declare more than is kept.
+    pub(super) fn is_beyond_limit(&self) -> bool {
+        self.births.as_ref().is_some_and(Births::is_beyond_limit)
+    }
+
     /// Takes a message.
     pub(super) fn take(
         &mut self,
@@ -145,6 +150,10 @@ impl Edge {
 
     fn doubt(&mut self, now: Timestamp) {
         self.points.iter_mut().for_each(|known| known.doubt(now));
+    }
+
+    fn has_points(&self, device: Option<&str>) -> bool {
+        self.points.iter().any(|known| known.point.place.device.as_deref() == device)
     }
 
     fn want_rebirth(&mut self, turn: &mut Turn) {
@@ -268,8 +277,12 @@ impl Edge {
         if device.is_some() {
             turn.count("device_births");
         }
+        let has_points = self.has_points(device);
         let Some(births) = &mut self.births else { return };
-        births.begin(device);
+        if !births.begin(device, has_points) {
+            turn.count("devices_beyond_limit");
+            return;
+        }
         let sent_at = instant(payload.timestamp).unwrap_or(now.plant);
         for metric in &payload.metrics {
             let Some(metric) = Metric::read(metric) else {
@@ -299,8 +312,13 @@ impl Edge {
     }
 
     fn data(&mut self, device: Option<&str>, payload: &Payload, now: Now, turn: &mut Turn) {
-        let is_born = self.births.as_ref().is_some_and(|births| births.has(device));
-        if !is_born {
+        let births = self.births.as_ref();
+        if !births.is_some_and(|births| births.has(device)) {
+            if births.is_some_and(Births::is_device_beyond_limit) && !self.has_points(device) {
+                // Another birth would not be kept either.
+                turn.count("data_of_devices_beyond_limit");
+                return;
+            }
             turn.count("before_birth");
             self.want_rebirth(turn);
             return;

@@ -192,6 +192,7 @@ impl Host {
         let notes = [
             ("edge nodes that are not online: ", named(|edge| !edge.is_online()), ""),
             ("edge nodes of which messages were missed: ", named(|edge| edge.is_online() && edge.is_doubtful()), after),
+            ("edge nodes that declare more than is kept: ", named(Edge::is_beyond_limit), ""),
             ("edge nodes without a declared point: ", unmapped, ""),
             ("last payload that could not be read: ", self.refused.clone().unwrap_or_default(), ""),
         ];

@@ -72,3 +72,17 @@ proptest! {
         rig.host.message(&topic, &Bytes::new(), false, rig.now);
     }
 }
+
+#[test]
+fn devices_without_end_are_counted_and_shown_and_cost_the_declared_ones_nothing() {
+    let mut rig = Rig::born();
+    let mut turn = rig.say("NDATA/edge 1", &[]);
+    for number in 0..2_000 {
+        turn = rig.say(&format!("DBIRTH/edge 1/d{number}"), &[]);
+    }
+    assert_eq!(turn.counted, ["device_births", "devices_beyond_limit"]);
+    assert!(rig.host.notes().contains("declare more than is kept: plant-1/edge 1"), "{}", rig.host.notes());
+    let turn = rig.say("DDATA/edge 1/d1999", &[aliased(50, Value::Long(1))]);
+    assert_eq!((turn.counted, turn.send.len()), (vec!["data_of_devices_beyond_limit"], 0));
+    assert_eq!(values(&rig.say("DBIRTH/edge 1/press 1", &press_birth()).samples).len(), 2);
+}
