@@ -125,3 +125,28 @@ fn one_metric_whose_bytes_are_wrong_costs_its_neighbours_nothing() {
     let turn = rig.deliver("NDATA/edge 1", &bytes.into());
     assert_eq!((values(&turn.samples), turn.counted), (vec![(UPTIME, Some(2.0))], vec!["metrics_malformed"]));
 }
+
+#[test]
+fn an_amount_that_comes_after_a_death_stays_in_its_own_interval() {
+    let quarter = point(UPTIME, None, "kWh", TagKind::Interval { period_ms: 900_000 });
+    let mut rig = Rig::of(Rules::default(), vec![quarter]);
+    let amount = |at_ms| at(at_ms, metric("kWh", 0, DOUBLE, Value::Double(2.0)));
+    rig.say("NBIRTH/edge 1", &[session(7), amount(START - 900_000)]);
+    rig.pass(5_000);
+    rig.death(7);
+    rig.seq = 0;
+    rig.say("NBIRTH/edge 1", &[session(8), amount(START - 900_000)]);
+    assert_eq!(rig.say("NDATA/edge 1", &[amount(START)]).samples[0].measured_at.0, START);
+}
+
+#[test]
+fn a_metric_that_a_birth_declares_twice_is_counted_and_stays_as_it_was_declared_first() {
+    let mut rig = Rig::born();
+    rig.seq = 0;
+    let twice = [metric("Uptime", 0, UINT64, Value::Long(1)), metric("Uptime", 5, DOUBLE, Value::Double(1.0))];
+    assert!(
+        rig.say("NBIRTH/edge 1", &[&[session(7)], &twice[..]].concat()).counted.contains(&"metrics_twice_in_birth")
+    );
+    let turn = rig.say("NDATA/edge 1", &[aliased(0, Value::Long(2)), aliased(5, Value::Long(3))]);
+    assert_eq!((values(&turn.samples), turn.counted.contains(&"unknown_alias")), (vec![(UPTIME, Some(2.0))], true));
+}
