@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::block_in_place;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::plant::Plant;
@@ -459,7 +459,7 @@ async fn gather(inbox: &mut mpsc::Receiver<SampleBatch>, clock: &Clock, token: &
     let tick = Instant::now() + WAKE_MIN;
     let wake = async {
         clock.sleep_until(clock.now() + WAKE_MS).await;
-        tokio::time::sleep_until(tick).await;
+        sleep_until(tick).await;
     };
     tokio::select! {
         biased;
@@ -473,14 +473,22 @@ async fn gather(inbox: &mut mpsc::Receiver<SampleBatch>, clock: &Clock, token: &
     }
     let deadline = Instant::now() + COMMIT_INTERVAL;
     let mut samples: usize = batches.iter().map(|batch| batch.samples.len()).sum();
-    while !batches.is_empty() && samples < COMMIT_SAMPLES_MAX {
-        match timeout_at(deadline, timeout(IDLE, inbox.recv())).await {
-            Ok(Ok(Some(batch))) => {
-                samples += batch.samples.len();
-                batches.push(batch);
-            }
-            _ => break,
+    let mut pause = IDLE;
+    while !batches.is_empty() && samples < COMMIT_SAMPLES_MAX && Instant::now() < deadline {
+        // One waking for all that arrives meanwhile: a waking for each would cost as much as the batch itself.
+        sleep_until(deadline.min(Instant::now() + pause)).await;
+        let before = batches.len();
+        while samples < COMMIT_SAMPLES_MAX
+            && let Ok(batch) = inbox.try_recv()
+        {
+            samples += batch.samples.len();
+            batches.push(batch);
         }
+        pause = match batches.len() - before {
+            0 => break,
+            arrived if arrived >= INBOX_BATCHES / 4 => IDLE / 10,
+            _ => IDLE,
+        };
     }
     batches
 }

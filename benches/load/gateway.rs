@@ -21,6 +21,8 @@ pub const VALUES: u64 = 99;
 #[derive(Clone)]
 pub struct Setup {
     pub devices: usize,
+    /// Registers that each is asked for; one value less.
+    pub registers: u16,
     pub every_ms: u64,
     /// Whether every raw value goes to the destination, and not only records.
     pub raw_values: bool,
@@ -38,7 +40,7 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a box that polls devices: each is an asset with a counter and a power, and has 97 values more.
     pub fn modbus(setup: &Setup) -> Self {
-        let mut text = profile();
+        let mut text = profile(setup.registers);
         for device in 0..setup.devices {
             let (host, every) = (address(device), setup.every_ms);
             write!(
@@ -150,7 +152,7 @@ fn sink(setup: &Setup) -> String {
 }
 
 /// The map of the devices.
-fn profile() -> String {
+fn profile(registers: u16) -> String {
     let mut text = "[[profile]]\nname = \"load\"\nvendor = \"none\"\nmodel = \"none\"\nconfidence = \"one_source\"\n\
                     sources = [\"benches/load/devices.rs\"]\n"
         .to_owned();
@@ -164,7 +166,7 @@ fn profile() -> String {
     };
     register("seq", 0, "uint32", "unit = \"1\"\nkind = \"counter\"");
     register("power", 2, "uint16", "unit = \"W\"");
-    for address in 3..REGISTERS {
+    for address in 3..registers {
         register(&format!("r{address:02}"), address, "uint16", "unit = \"1\"");
     }
     text

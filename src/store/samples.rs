@@ -42,6 +42,8 @@ pub struct SampleRun {
     pub through: u64,
     /// How many samples there were.
     pub samples: u64,
+    /// Whether there were commits after the last that was read.
+    pub is_more: bool,
 }
 
 /// Calls `take` with the samples of whole commits after `commit_seq`, in the order of their arrival, until `limit`
@@ -58,8 +60,8 @@ pub(super) fn after(
     if commit_seq < compacted_through {
         return compacted(&snapshot, commit_seq, compacted_through, limit, take);
     }
-    let Some(through) = staged_end(&snapshot, commit_seq, limit)? else {
-        return Ok(SampleRun { through: commit_seq, samples: 0 });
+    let Some((through, is_more)) = staged_end(&snapshot, commit_seq, limit)? else {
+        return Ok(SampleRun { through: commit_seq, ..SampleRun::default() });
     };
     let mut samples = 0;
     let mut statement =
@@ -70,24 +72,24 @@ pub(super) fn after(
         let block = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
         block::visit(block, Timestamp(row.get(0)?), |sample| take(sample.into()))?;
     }
-    Ok(SampleRun { through, samples })
+    Ok(SampleRun { through, samples, is_more })
 }
 
 /// Returns the last staged commit up to which there are at most `limit` samples after `commit_seq`, and the next one
-/// in any case; `None` where there is none.
-fn staged_end(connection: &Connection, commit_seq: u64, limit: u64) -> Result<Option<u64>, StoreError> {
+/// in any case, and whether there are more; `None` where there is none.
+fn staged_end(connection: &Connection, commit_seq: u64, limit: u64) -> Result<Option<(u64, bool)>, StoreError> {
     let before = samples_through(connection, commit_seq)?;
     let mut statement = connection.prepare("SELECT seq, samples_total FROM commits WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = statement.query([position(commit_seq)])?;
     let mut end = None;
     while let Some(row) = rows.next()? {
         let samples = row.get::<_, i64>(1)?.unsigned_abs().saturating_sub(before);
-        if end.is_some() && samples > limit {
-            break;
+        if let Some(end) = end.filter(|_| samples > limit) {
+            return Ok(Some((end, true)));
         }
         end = Some(row.get::<_, i64>(0)?.unsigned_abs());
     }
-    Ok(end)
+    Ok(end.map(|end| (end, false)))
 }
 
 /// Returns how many samples there are up to a commit that is staged, or up to the staged ones.
@@ -105,14 +107,14 @@ fn compacted(
     mut take: impl FnMut(CommittedSample),
 ) -> Result<SampleRun, StoreError> {
     let last = compacted_through.min(commit_seq + COMPACTED_COMMITS_AT_ONCE.min(limit.max(1)));
-    let mut run = SampleRun { through: commit_seq, samples: 0 };
+    let mut run = SampleRun { through: commit_seq, samples: 0, is_more: true };
     for commit in stored::compacted(connection, commit_seq + 1, last)? {
         let samples = commit.batches.iter().map(|batch| batch.samples.len() as u64).sum::<u64>();
         if run.samples > 0 && run.samples + samples > limit {
             break;
         }
         commit.batches.iter().flat_map(|batch| &batch.samples).for_each(|sample| take((*sample).into()));
-        run = SampleRun { through: commit.seq, samples: run.samples + samples };
+        run = SampleRun { through: commit.seq, samples: run.samples + samples, is_more: true };
     }
     Ok(run)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::destination::Destination;
 use crate::devices::{Devices, Faults};
-use crate::gateway::{Gateway, Setup};
+use crate::gateway::{Gateway, REGISTERS, Setup};
 use crate::process::{machine_busy, machine_time, measure};
 use crate::report::{self, Row};
 
@@ -31,6 +31,7 @@ pub fn run(args: &Args) {
         let destination = args.raw_values.then(Destination::start);
         let setup = Setup {
             devices: args.devices,
+            registers: REGISTERS,
             every_ms: *every_ms,
             raw_values: args.raw_values,
             gzip: false,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::destination::Destination;
 use crate::devices::{Devices, Faults};
-use crate::gateway::{Gateway, Health, Setup};
+use crate::gateway::{Gateway, Health, REGISTERS, Setup};
 use crate::report;
 
 #[derive(clap::Args)]
@@ -26,6 +26,7 @@ pub fn run(args: &Args) {
     let mut destination = Destination::start();
     let setup = Setup {
         devices: args.devices,
+        registers: REGISTERS,
         every_ms: 1_000,
         raw_values: true,
         gzip: false,

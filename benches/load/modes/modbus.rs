@@ -58,6 +58,7 @@ fn gateway(args: &Args, devices: &mut Devices, raw_values: bool) -> Row {
     let mut destination = Destination::start();
     let setup = Setup {
         devices: args.devices,
+        registers: REGISTERS,
         every_ms: args.every_ms,
         raw_values,
         gzip: args.gzip,

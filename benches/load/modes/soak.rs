@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::faulty::FAULTS;
 use crate::destination::Destination;
 use crate::devices::Devices;
-use crate::gateway::{Gateway, Setup};
+use crate::gateway::{Gateway, REGISTERS, Setup};
 use crate::process::{cpu_s, descriptors, resident_mb};
 use crate::report;
 
@@ -26,6 +26,7 @@ pub fn run(args: &Args) {
     let mut destination = Destination::start();
     let setup = Setup {
         devices: args.devices,
+        registers: REGISTERS,
         every_ms: args.every_ms,
         raw_values: true,
         gzip: false,

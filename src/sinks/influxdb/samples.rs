@@ -71,7 +71,7 @@ impl RawValues {
             }
         };
         let unsent = self.read(cursor).await?;
-        let is_behind = unsent.run.samples >= VALUES;
+        let is_more = unsent.run.is_more;
         if unsent.run.through > cursor {
             self.unsent = Some(unsent);
             if self.send().await? == Flow::Stop {
@@ -80,7 +80,7 @@ impl RawValues {
         } else {
             self.forwarder.is_well();
         }
-        if is_behind {
+        if is_more {
             return Ok(Flow::Continue);
         }
         match self.forwarder.wait_for_commit().await {
