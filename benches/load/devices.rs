@@ -43,7 +43,16 @@ pub struct Args {
 /// Returns the address of a device.
 pub fn address(device: usize) -> Ipv4Addr {
     let [.., high, low] = u32::try_from(device + 1).unwrap().to_be_bytes();
-    Ipv4Addr::new(127, 7, high, low)
+    Ipv4Addr::new(127, net(), high, low)
+}
+
+/// Names the second part of the addresses for the processes of a run.
+pub const NET: &str = "PARKGATE_LOAD_NET";
+
+/// Returns the second part of the addresses: another one in each run, so that two may go on at the same time.
+pub fn net() -> u8 {
+    let told = std::env::var(NET).ok().and_then(|net| net.parse().ok());
+    told.unwrap_or_else(|| u8::try_from(1 + std::process::id() % 250).unwrap())
 }
 
 /// All devices, in as many processes as they need.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::devices;
+
 /// A process of ours. Dropped, it is ended by its id.
 pub struct Process {
     child: Child,
@@ -27,7 +29,8 @@ impl Process {
 
     /// Starts this program again in one of its hidden modes.
     pub fn role(arguments: &[&str]) -> (Self, String) {
-        Self::start(Command::new(std::env::current_exe().unwrap()).args(arguments))
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        Self::start(command.env(devices::NET, devices::net().to_string()).args(arguments))
     }
 
     pub fn id(&self) -> u32 {
