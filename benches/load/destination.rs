@@ -3,7 +3,7 @@
 //! The field `seq` of a series is expected to hold each number once; what is missing between its smallest and largest
 //! was lost on the way, what comes again was sent twice.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ struct Counts {
     requests: u64,
     lines: u64,
     values: u64,
-    series: HashMap<Vec<u8>, Seen>,
+    series: BTreeMap<Vec<u8>, Seen>,
 }
 
 /// The numbers of one series, one bit each.

@@ -16,7 +16,8 @@ pub const TOPICS: usize = 100;
 /// Messages of quality of service 1 that one publisher has under way.
 const WINDOW: u64 = 500;
 /// Messages written at once.
-const BURST: u64 = 50;
+const BURST: u64 = BURST_LENGTH as u64;
+const BURST_LENGTH: usize = 50;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -52,7 +53,7 @@ fn publish(port: u16, qos: u8, client: usize, rate: u64, count: &AtomicU64) {
     println!("ready");
     let begun = Instant::now();
     let mut under_way = 0;
-    for number in (0_u64..).step_by(usize::try_from(BURST).unwrap()) {
+    for number in (0_u64..).step_by(BURST_LENGTH) {
         let mut burst = Vec::new();
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         for number in number..number + BURST {
@@ -65,7 +66,7 @@ fn publish(port: u16, qos: u8, client: usize, rate: u64, count: &AtomicU64) {
         if qos == 1 {
             under_way += BURST;
             while under_way > WINDOW {
-                let mut acknowledgements = [0; 4 * BURST as usize];
+                let mut acknowledgements = [0; 4 * BURST_LENGTH];
                 stream.read_exact(&mut acknowledgements).unwrap();
                 under_way -= BURST;
             }
