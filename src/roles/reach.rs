@@ -72,7 +72,7 @@ pub(super) struct Bus {
 impl Bus {
     /// Returns a bus that isn't connected yet. `limit` bounds each connection and each answer; `pause` is kept between
     /// an answer and the next request.
-    pub(super) const fn new(transport: Transport, security: Security, limit: Duration, pause: Duration) -> Self {
+    pub(super) fn new(transport: Transport, security: Security, limit: Duration, pause: Duration) -> Self {
         Self { link: Link::new(transport, security), limit, pause, free_at: None, was_open: false }
     }
 

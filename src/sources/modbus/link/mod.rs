@@ -4,8 +4,9 @@
 //! transaction at a time, each with a time limit. An answer is handed over only where it can't belong to anything
 //! but what was asked:
 //!
-//! - over TCP and TLS each answer names its transaction. After a time-out or a mistaken answer the connection is
-//!   dropped, and a transaction number under which something is still owed is used for a read of another length
+//! - over TCP and TLS each answer names its transaction. Where a question has no answer the connection is dropped,
+//!   and its transaction number is not used again while the answer may still come: neither its data nor its exception
+//!   can be taken for another's
 //! - a line (serial, or RTU through a serial server) names none. After a time-out or a mistaken answer it is listened
 //!   to until it is silent, and the unit must first answer a fence (`owed`) before its values are believed again
 //!
@@ -14,12 +15,14 @@
 mod bus;
 mod codec;
 mod identity;
+mod numbered;
 mod open;
 mod owed;
 #[cfg(test)]
 mod tests;
 mod wire;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -30,6 +33,7 @@ use tokio_modbus::{ExceptionCode, Response, Slave};
 use bus::Line;
 use codec::{answer, describe, encode, fits, frame_len, is_mistaken};
 pub use identity::Identity;
+use numbered::{Numbered, Numbers};
 use owed::{Answered, Fence, Owed, Shape};
 
 use super::plan::{Answer, Request, Stretch};
@@ -89,11 +93,14 @@ pub struct Link {
     /// Whether the present connection has answered yet.
     has_answered: bool,
     owed: Owed,
-    /// Numbers of transactions without answer, and what they asked for. They outlive the connection: so do answers
-    /// that a gateway keeps.
-    unanswered: Vec<(u16, u8, Shape)>,
-    /// Number of the next transaction on this connection.
+    /// Numbers of transactions without answer, oldest first. They outlive the connection: so do answers that a gateway
+    /// keeps.
+    unanswered: VecDeque<u16>,
+    /// Number of the next transaction; it goes on over connections.
     transaction: u16,
+    /// How many transactions there were on this connection, which is what the crate numbers them by.
+    counted: u16,
+    numbers: Numbers,
     /// What is being asked. Still there at the next call where the caller gave up waiting.
     asking: Option<(u8, Shape)>,
     /// What [`Link::prepare`] has just made sure of, and when.
@@ -103,7 +110,7 @@ pub struct Link {
 }
 
 /// Transactions without answer that are remembered; the connection is dropped after each, so they are old soon.
-const UNANSWERED_MAX: usize = 8;
+const UNANSWERED_MAX: usize = 64;
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -113,7 +120,7 @@ impl std::fmt::Debug for Link {
 
 impl Link {
     /// Returns a link that isn't connected yet. `security` matters to TLS alone.
-    pub const fn new(transport: Transport, security: Security) -> Self {
+    pub fn new(transport: Transport, security: Security) -> Self {
         Self {
             transport,
             security,
@@ -121,8 +128,10 @@ impl Link {
             line: None,
             has_answered: false,
             owed: Owed::new(),
-            unanswered: Vec::new(),
+            unanswered: VecDeque::new(),
             transaction: 0,
+            counted: 0,
+            numbers: Numbers::default(),
             asking: None,
             prepared: None,
             avoided: Vec::new(),
@@ -164,13 +173,15 @@ impl Link {
         self.book_given_up();
         self.close();
         self.has_answered = false;
-        self.transaction = 0;
+        self.counted = 0;
         match &self.transport {
             Transport::Tcp { host, port } => {
-                self.context = Some(tcp::attach(open::tcp(host, *port, limit).await?));
+                let stream = open::tcp(host, *port, limit).await?;
+                self.context = Some(tcp::attach(Numbered::new(stream, self.numbers.clone())));
             }
             Transport::Tls { host, port } => {
-                self.context = Some(tcp::attach(open::tls(host, *port, &self.security, limit).await?));
+                let stream = open::tls(host, *port, &self.security, limit).await?;
+                self.context = Some(tcp::attach(Numbered::new(stream, self.numbers.clone())));
             }
             Transport::RtuOverTcp { host, port } => {
                 let line = Line::through_tcp(open::tcp(host, *port, limit).await?);
@@ -201,11 +212,7 @@ impl Link {
     /// As [`Link::read`].
     pub async fn prepare(&mut self, unit: u8, request: Request, limit: Duration) -> Result<bool, LinkError> {
         self.book_given_up();
-        let was_asked = if self.line.is_none() {
-            self.skip_owed_transactions(unit, request, limit).await?
-        } else {
-            self.bring_in_step(unit, request, limit).await?
-        };
+        let was_asked = self.line.is_some() && self.bring_in_step(unit, request, limit).await?;
         self.prepared = Some((unit, request, Instant::now()));
         Ok(was_asked)
     }
@@ -270,25 +277,13 @@ impl Link {
         Ok(gathered.identity())
     }
 
-    /// Where the number of the next transaction is one under which the same answer is still owed, spends it on a
-    /// read of another length.
-    async fn skip_owed_transactions(&mut self, unit: u8, request: Request, limit: Duration) -> Result<bool, LinkError> {
-        let mut was_asked = false;
-        while self.unanswered.contains(&(self.transaction, unit, Shape::of(request))) {
-            let owes = |fence: &Request| self.unanswered.contains(&(self.transaction, unit, Shape::of(*fence)));
-            let bears = |fence: &Request| bears(&self.avoided, unit, *fence);
-            let Some(fence) = owed::fences(request).into_iter().find(|fence| !owes(fence) && bears(fence)) else {
-                let reason = format!("an answer of unit {unit} is still owed under the next number");
-                self.close();
-                return Err(LinkError::Lost(reason));
-            };
-            was_asked = true;
-            match self.ask(unit, encode(fence), Shape::of(fence), limit).await {
-                Ok(_) | Err(LinkError::Exception(_)) => {}
-                Err(error) => return Err(error),
-            }
+    /// Gives the next transaction a number under which nothing is owed.
+    fn number(&mut self) {
+        while self.unanswered.contains(&self.transaction) {
+            self.transaction = self.transaction.wrapping_add(1);
         }
-        Ok(was_asked)
+        self.numbers.set(self.counted, self.transaction);
+        self.counted = self.counted.wrapping_add(1);
     }
 
     /// One transaction. Whatever comes back has the shape of the answer, or is an exception.
@@ -303,8 +298,9 @@ impl Link {
         let Some(mut context) = self.context.take() else {
             return Err(LinkError::Connect("not opened".to_owned()));
         };
-        if let Some(line) = &self.line {
-            line.begin();
+        match &self.line {
+            Some(line) => line.begin(),
+            None => self.number(),
         }
         self.asking = Some((unit, shape));
         context.set_slave(Slave(unit));
@@ -322,6 +318,8 @@ impl Link {
                 if is_mistaken(&error) {
                     self.mistake(transaction, unit, shape);
                 } else {
+                    // What a connection breaks under may be answered all the same, on the next one.
+                    self.owe(transaction, unit, shape);
                     self.line = None;
                 }
                 Err(LinkError::Lost(describe(error)))
@@ -384,9 +382,9 @@ impl Link {
             return;
         }
         if self.unanswered.len() == UNANSWERED_MAX {
-            self.unanswered.remove(0);
+            self.unanswered.pop_front();
         }
-        self.unanswered.push((transaction, unit, shape));
+        self.unanswered.push_back(transaction);
     }
 
     /// Something else came in place of the answer, which is still owed.

@@ -10,6 +10,7 @@ use super::{
     fragments, holding, honest, link, truth,
 };
 use crate::sources::modbus::link::{Identity, Link};
+use crate::sources::modbus::plan::Stretch;
 use crate::sources::modbus::transport::Transport;
 
 /// A device that misbehaves at its first request and is honest from then on.
@@ -66,6 +67,57 @@ async fn an_answer_that_outlives_its_connection_is_not_taken_for_the_same_number
     let mut link = link(&device);
     assert_eq!(ask(&mut link, 1, holding(10, 2), SHORT).await, Err(LinkError::Timeout(SHORT)));
     assert_eq!(ask_again(&mut link, 1, holding(20, 2), PATIENT).await, truth(holding(20, 2)));
+}
+
+/// A gateway that keeps the answer to its first request, which ends badly, and gives it out before the next one's.
+/// What comes of the read that follows, and under which numbers the gateway was asked.
+async fn kept_from_the_first(
+    late: impl Fn(Asked) -> Vec<u8> + Send + 'static,
+    first: Vec<Act>,
+) -> (Vec<Result<Answer, LinkError>>, Vec<u16>) {
+    let mut kept = None;
+    let device = Device::start(Framing::Tcp, move |asked| {
+        if asked.connection == 0 {
+            kept = Some(late(asked));
+            return first.clone();
+        }
+        kept.take().into_iter().chain([asked.answer()]).map(Act::Send).collect()
+    })
+    .await;
+    let mut link = link(&device);
+    ask(&mut link, 1, holding(10, 2), SHORT).await.unwrap_err();
+    let outcomes = [ask(&mut link, 1, holding(20, 2), SHORT).await, ask(&mut link, 1, holding(20, 2), SHORT).await];
+    (outcomes.to_vec(), device.asked().iter().map(|asked| asked.transaction).collect())
+}
+
+/// reset-loop: the gateway drops the connection while its serial side still works on the answer.
+#[tokio::test]
+async fn an_answer_that_was_owed_when_its_connection_broke_is_nobodys_answer() {
+    let (outcomes, numbers) = kept_from_the_first(Asked::answer, vec![Act::Close]).await;
+    assert!(matches!(outcomes[0], Err(LinkError::Lost(_))), "{outcomes:?}");
+    assert_eq!(outcomes[1], Ok(truth(holding(20, 2))));
+    assert_eq!(numbers, [0, 1, 2], "no number twice, and nothing is asked beside");
+}
+
+#[tokio::test]
+async fn an_exception_that_was_owed_is_nobodys_exception() {
+    for first in [vec![], vec![Act::Close]] {
+        let (outcomes, numbers) = kept_from_the_first(|asked| asked.exception(2), first).await;
+        assert!(matches!(outcomes[0], Err(LinkError::Lost(_))), "{outcomes:?}");
+        assert_eq!(outcomes[1], Ok(truth(holding(20, 2))));
+        assert_eq!(numbers, [0, 1, 2]);
+    }
+}
+
+#[tokio::test]
+async fn a_unit_that_bears_one_request_only_is_read_again_after_a_time_out() {
+    let device =
+        Device::start(Framing::Tcp, |asked| if asked.connection == 0 { Vec::new() } else { honest(asked) }).await;
+    let mut link = link(&device);
+    let everything = Table::ALL.iter().map(|&table| Stretch { table, start: 0, end: 0x1_0000 }).collect();
+    link.avoid(1, everything);
+    ask(&mut link, 1, holding(10, 2), SHORT).await.unwrap_err();
+    assert_eq!(ask(&mut link, 1, holding(10, 2), PATIENT).await, Ok(truth(holding(10, 2))));
 }
 
 /// gateway-wrong-tid
