@@ -28,6 +28,8 @@ const PAUSE_MIN: Duration = Duration::from_micros(1750);
 const PAUSE_OVER_TCP: Duration = Duration::from_millis(4);
 /// Bytes of the shortest frame; fewer are noise. **Source**: the same, 2.3.
 pub(super) const FRAME_LEN_MIN: usize = 4;
+/// Bytes of noise before a late answer: what a transceiver makes of a line that nobody drives.
+const GLITCH_MAX: usize = 2;
 /// Bytes of an exception: unit, function, code and check.
 pub(super) const EXCEPTION_LEN: usize = 5;
 /// Time-outs in a row without a single byte after which a TCP connection to a serial server counts as dead: it may
@@ -51,8 +53,22 @@ pub(super) struct Line {
 struct Doubt {
     /// An answer may come until then.
     until: Instant,
-    /// Bytes of that answer.
+    /// Bytes of it that haven't come yet.
     len: usize,
+    /// The unit whose answer it is, where it had begun: what follows then begins with anything.
+    begun: Option<u8>,
+}
+
+impl Doubt {
+    /// Nothing in particular is expected.
+    fn any() -> Self {
+        Self { until: Instant::now(), len: 0, begun: None }
+    }
+
+    /// Returns the unit whose answer goes on with so many bytes.
+    fn continued(&self, bytes: usize) -> Option<u8> {
+        self.begun.filter(|_| bytes <= self.len)
+    }
 }
 
 impl Line {
@@ -67,8 +83,7 @@ impl Line {
 
     fn new(wire: Wire, is_serial: bool, pause: Duration) -> Self {
         // A serial server may hand over what came before; a drain costs little.
-        let doubt = Some(Doubt { until: Instant::now(), len: 0 });
-        Self { wire, is_serial, pause, doubt, silences: 0 }
+        Self { wire, is_serial, pause, doubt: Some(Doubt::any()), silences: 0 }
     }
 
     pub(super) fn tap(&self) -> Tap {
@@ -85,22 +100,28 @@ impl Line {
         self.silences = 0;
         let excess = self.wire.received().saturating_sub(len);
         if excess > 0 {
-            self.doubt();
+            self.doubt = Some(Doubt::any());
         }
         excess
     }
 
-    /// Something came that wasn't expected: the line is drained before it is used again.
-    pub(super) fn doubt(&mut self) {
-        self.doubt = Some(Doubt { until: Instant::now(), len: 0 });
+    /// Something else came than the answer of that shape: the line is drained before it is used again.
+    pub(super) fn mistaken(&mut self, unit: u8, shape: Shape) {
+        self.doubt = Some(self.rest_of(unit, shape, Instant::now()));
     }
 
     /// Books a time-out: the answer gets as long again before anything else is asked. Returns whether the line can
     /// still be used.
-    pub(super) fn timed_out(&mut self, limit: Duration, shape: Shape) -> bool {
-        self.doubt = Some(Doubt { until: Instant::now() + limit, len: shape.frame_len_max() });
+    pub(super) fn timed_out(&mut self, limit: Duration, unit: u8, shape: Shape) -> bool {
+        self.doubt = Some(self.rest_of(unit, shape, Instant::now() + limit));
         self.silences = if self.wire.received() == 0 { self.silences + 1 } else { 0 };
         self.is_serial || self.silences < DEAD_AFTER
+    }
+
+    fn rest_of(&self, unit: u8, shape: Shape, until: Instant) -> Doubt {
+        let received = self.wire.received();
+        let len = shape.frame_len_max().saturating_sub(received);
+        Doubt { until, len, begun: (received > 0).then_some(unit) }
     }
 
     /// Listens as a guest before the first question.
@@ -118,7 +139,7 @@ impl Line {
         let deadline = |until: Instant| until.max(now) + NOISE_MAX;
         let first = match self.doubt {
             None => self.listen(self.pause, now, 0, deadline(now)).await?,
-            Some(Doubt { until, len }) => self.listen(self.silence(), until, len, deadline(until)).await?,
+            Some(Doubt { until, len, .. }) => self.listen(self.silence(), until, len, deadline(until)).await?,
         };
         if first.count == 0 && first.is_silent {
             self.doubt = None;
@@ -127,11 +148,13 @@ impl Line {
         let heard = if self.doubt.is_none() {
             let now = Instant::now();
             let rest = self.listen(self.silence(), now, 0, now + NOISE_MAX).await?;
-            Heard { count: first.count + rest.count, is_silent: rest.is_silent, ..first }
+            let begins = [first.first, rest.first].concat();
+            Heard { count: first.count + rest.count, first: begins, is_silent: rest.is_silent }
         } else {
             first
         };
-        match explained_by(&heard, owed) {
+        let continued = self.doubt.and_then(|doubt| doubt.continued(heard.count));
+        match continued.or_else(|| explained_by(&heard, owed)) {
             Some(unit) => owed.heard_late(unit),
             None if self.is_serial && heard.count >= FRAME_LEN_MIN => return Err(foreign(&heard)),
             None => owed.distrust_all(),
@@ -159,9 +182,15 @@ impl Line {
     }
 }
 
-/// Returns the unit whose late answers the bytes can be.
+/// Returns the unit whose late answers the bytes can be, with at most [`GLITCH_MAX`] bytes of noise before them. After
+/// noise the whole head of an owed answer is looked for: a unit's number alone stands in any frame.
 fn explained_by(heard: &Heard, owed: &Owed) -> Option<u8> {
-    heard.first.first().copied().filter(|unit| owed.explains(*unit, heard.count))
+    (0..=GLITCH_MAX).find_map(|noise| {
+        let head = heard.first.get(noise..)?;
+        let unit = *head.first()?;
+        let is_head = noise == 0 || owed.begins(head);
+        (is_head && owed.explains(unit, heard.count - noise)).then_some(unit)
+    })
 }
 
 fn foreign(heard: &Heard) -> LinkError {

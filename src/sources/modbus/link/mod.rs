@@ -311,7 +311,7 @@ impl Link {
         match outcome {
             Err(_) => {
                 self.owe(transaction, unit, shape);
-                self.after_silence(limit, shape);
+                self.after_silence(limit, unit, shape);
                 Err(LinkError::Timeout(limit))
             }
             Ok(Err(error)) => {
@@ -392,14 +392,14 @@ impl Link {
         self.owe(transaction, unit, shape);
         if let Some(line) = &mut self.line {
             self.owed.mistaken(unit, shape);
-            line.doubt();
+            line.mistaken(unit, shape);
             self.context = Some(rtu::attach(line.tap()));
         }
     }
 
-    fn after_silence(&mut self, limit: Duration, shape: Shape) {
+    fn after_silence(&mut self, limit: Duration, unit: u8, shape: Shape) {
         let Some(line) = &mut self.line else { return };
-        if line.timed_out(limit, shape) {
+        if line.timed_out(limit, unit, shape) {
             self.context = Some(rtu::attach(line.tap()));
         } else {
             self.line = None;

@@ -143,6 +143,17 @@ impl Owed {
         self.behind.get(&unit).is_some_and(|behind| bytes <= most(behind))
     }
 
+    /// Says whether bytes begin as one of the answers does that their first byte, the unit, may still give.
+    pub(super) fn begins(&self, bytes: &[u8]) -> bool {
+        let [unit, function, count, ..] = *bytes else { return false };
+        self.behind.get(&unit).is_some_and(|behind| {
+            behind.shapes.iter().any(|shape| {
+                let is_data = function == shape.function && shape.bytes.is_none_or(|bytes| bytes == count);
+                is_data || function == shape.function | 0x80
+            })
+        })
+    }
+
     /// Returns the read that must be answered before `unit` may be asked for `wanted`. `bears` says what the unit can
     /// be asked for at all.
     pub(super) fn fence(&mut self, unit: u8, wanted: Request, bears: impl Fn(&Request) -> bool) -> Fence {
@@ -306,6 +317,10 @@ mod tests {
         assert!(owed.explains(3, 25));
         assert!(!owed.explains(3, 26));
         assert!(!owed.explains(4, 25));
+        assert!(owed.begins(&[3, 3, 20, 0]) && owed.begins(&[3, 0x83, 2, 0]));
+        for other in [&[3, 3, 0, 0][..], &[3, 4, 20, 0], &[4, 3, 20, 0], &[3, 3]] {
+            assert!(!owed.begins(other), "{other:?}");
+        }
     }
 
     proptest! {

@@ -115,6 +115,44 @@ async fn a_late_answer_on_a_serial_line_is_nobodys_answer() {
     assert!(!asked.lock().unwrap().is_empty());
 }
 
+/// The second request is answered badly: what the device does with the frame of 25 bytes. The guest must not take it for
+/// another master's, and the next answer is right.
+async fn is_our_own(bad: impl Fn(Vec<u8>) -> Vec<Act> + Send + 'static) {
+    let mut number = 0;
+    let (path, _asked, _stop) = device(move |asked| {
+        number += 1;
+        if number == 2 { bad(asked.answer()) } else { honest(asked) }
+    });
+    let mut link = serial(path, Line::default());
+    let outcome = ask(&mut link, 1, holding(0x7E00, 10), SHORT).await;
+    assert!(matches!(outcome, Err(LinkError::Timeout(_) | LinkError::Lost(_))), "{outcome:?}");
+    assert_eq!(link.read(1, holding(20, 10), PATIENT).await, Ok(truth(holding(20, 10))));
+}
+
+#[tokio::test]
+async fn the_rest_of_an_answer_that_was_cut_by_the_time_limit_is_no_other_master() {
+    is_our_own(|frame| {
+        let (begun, rest) = frame.split_at(9);
+        vec![Act::Send(begun.to_vec()), Act::Wait(SHORT * 3 / 2), Act::Send(rest.to_vec())]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_late_answer_behind_a_glitch_is_no_other_master() {
+    is_our_own(|frame| vec![Act::Wait(SHORT * 3 / 2), Act::Send([&[0xFF, 0x00][..], &frame].concat())]).await;
+}
+
+#[tokio::test]
+async fn the_rest_of_an_answer_whose_byte_count_was_damaged_is_no_other_master() {
+    is_our_own(|mut frame| {
+        frame[2] = 2;
+        let (begun, rest) = frame.split_at(9);
+        vec![Act::Send(begun.to_vec()), Act::Wait(SHORT / 2), Act::Send(rest.to_vec())]
+    })
+    .await;
+}
+
 /// A master that asks every 200 ms, and the device that answers it, as both are heard on the bus.
 async fn other_master(mut bus: Bus, silent_first: Duration) {
     tokio::time::sleep(silent_first).await;
