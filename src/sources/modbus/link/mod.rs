@@ -36,7 +36,7 @@ pub use identity::Identity;
 use numbered::{Numbered, Numbers};
 use owed::{Answered, Fence, Owed, Shape};
 
-use super::plan::{Answer, Request, Stretch};
+use super::plan::{Answer, Limits, Request};
 use super::transport::{Security, Transport};
 use crate::profile::register::Table;
 
@@ -105,8 +105,8 @@ pub struct Link {
     asking: Option<(u8, Shape)>,
     /// What [`Link::prepare`] has just made sure of, and when.
     prepared: Option<(u8, Request, Instant)>,
-    /// What a unit must not be asked for.
-    avoided: Vec<(u8, Vec<Stretch>)>,
+    /// What each unit can bear.
+    borne: Vec<(u8, Limits)>,
 }
 
 /// Transactions without answer that are remembered; the connection is dropped after each, so they are old soon.
@@ -134,16 +134,14 @@ impl Link {
             numbers: Numbers::default(),
             asking: None,
             prepared: None,
-            avoided: Vec::new(),
+            borne: Vec::new(),
         }
     }
 
-    /// Keeps what the link asks on its own account off addresses that the unit can't bear. Reads that the caller asks
-    /// for are the caller's business.
-    pub fn avoid(&mut self, unit: u8, forbidden: Vec<Stretch>) {
-        if !forbidden.is_empty() {
-            self.avoided.push((unit, forbidden));
-        }
+    /// Keeps what the link asks on its own account off addresses that the unit can't bear, and within the registers it
+    /// answers at once. Reads that the caller asks for are the caller's business.
+    pub fn heed(&mut self, unit: u8, limits: &Limits) {
+        self.borne.push((unit, limits.clone()));
     }
 
     /// Says whether there is a connection, as far as is known.
@@ -223,7 +221,7 @@ impl Link {
         }
         for attempt in 0..=FENCES_IN_A_ROW {
             self.drain().await?;
-            let bears = |fence: &Request| bears(&self.avoided, unit, *fence);
+            let bears = |fence: &Request| bears(&self.borne, unit, *fence);
             let fence = match self.owed.fence(unit, request, bears) {
                 Fence::InStep => return Ok(attempt > 0),
                 Fence::Ask(fence) if attempt < FENCES_IN_A_ROW => fence,
@@ -407,7 +405,9 @@ impl Link {
     }
 }
 
-fn bears(avoided: &[(u8, Vec<Stretch>)], unit: u8, request: Request) -> bool {
-    let forbidden = avoided.iter().filter(|(of, _)| *of == unit).flat_map(|(_, stretches)| stretches);
-    !forbidden.into_iter().any(|stretch| stretch.is_touched_by(request))
+fn bears(borne: &[(u8, Limits)], unit: u8, request: Request) -> bool {
+    borne.iter().filter(|(of, _)| *of == unit).all(|(_, limits)| {
+        let is_short = request.table().is_bits() || request.count() <= limits.words_max;
+        is_short && !limits.forbidden.iter().any(|stretch| stretch.is_touched_by(request))
+    })
 }

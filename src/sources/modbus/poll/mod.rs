@@ -103,7 +103,7 @@ impl Poller {
             .collect();
         let devices = || polled.iter().map(|polled| &polled.unit.device);
         let mut link = Link::new(endpoint.transport, endpoint.security);
-        devices().for_each(|device| link.avoid(device.unit, device.limits.forbidden.clone()));
+        devices().for_each(|device| link.heed(device.unit, &device.limits));
         Self {
             link,
             connect_limit: devices().map(|device| device.timeout).max().unwrap_or_default(),

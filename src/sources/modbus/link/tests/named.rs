@@ -10,7 +10,7 @@ use super::{
     fragments, holding, honest, link, truth,
 };
 use crate::sources::modbus::link::{Identity, Link};
-use crate::sources::modbus::plan::Stretch;
+use crate::sources::modbus::plan::{Limits, Stretch};
 use crate::sources::modbus::transport::Transport;
 
 /// A device that misbehaves at its first request and is honest from then on.
@@ -114,8 +114,8 @@ async fn a_unit_that_bears_one_request_only_is_read_again_after_a_time_out() {
     let device =
         Device::start(Framing::Tcp, |asked| if asked.connection == 0 { Vec::new() } else { honest(asked) }).await;
     let mut link = link(&device);
-    let everything = Table::ALL.iter().map(|&table| Stretch { table, start: 0, end: 0x1_0000 }).collect();
-    link.avoid(1, everything);
+    let forbidden = Table::ALL.iter().map(|&table| Stretch { table, start: 0, end: 0x1_0000 }).collect();
+    link.heed(1, &Limits { forbidden, ..Limits::default() });
     ask(&mut link, 1, holding(10, 2), SHORT).await.unwrap_err();
     assert_eq!(ask(&mut link, 1, holding(10, 2), PATIENT).await, Ok(truth(holding(10, 2))));
 }

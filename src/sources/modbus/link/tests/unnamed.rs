@@ -1,6 +1,7 @@
 //! Lines without transaction numbers, through a serial server: the crate alone believes late answers, the link
 //! doesn't.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::net::TcpStream;
@@ -11,6 +12,7 @@ use super::{
     Act, Answer, Asked, Device, Duration, Framing, Link, LinkError, PATIENT, Request, SHORT, Security, Table, ask,
     ask_again, fragments, holding, honest, link, truth,
 };
+use crate::sources::modbus::plan::Limits;
 use crate::sources::modbus::transport::Transport;
 
 /// Answers each request with the answer to the one before it, for ever.
@@ -240,6 +242,29 @@ async fn a_serial_server_that_closes_is_connected_anew() {
     let error = link.read(1, holding(0, 2), PATIENT).await.unwrap_err();
     assert!(matches!(error, LinkError::Lost(_)), "{error}");
     assert!(link.has_answered() && !link.is_connected());
+}
+
+/// exc-02-limit
+#[tokio::test]
+async fn a_fence_is_no_longer_than_the_unit_answers_at_once() {
+    let mut number = 0;
+    let device = Device::start(Framing::Rtu, move |asked| {
+        number += 1;
+        // Every shorter answer is lost, so that longer ones would be tried.
+        match (asked.function, asked.count) {
+            (3, 4) if number > 1 => honest(asked),
+            _ => Vec::new(),
+        }
+    })
+    .await;
+    let mut link = link(&device);
+    link.heed(1, &Limits { words_max: 4, ..Limits::default() });
+    for _ in 0..8 {
+        let _ = ask(&mut link, 1, holding(0, 4), SHORT).await;
+    }
+    let asked = device.asked();
+    assert!(asked.iter().map(|asked| asked.function).collect::<BTreeSet<_>>().len() > 1, "{asked:?}");
+    assert!(asked.iter().all(|asked| asked.function <= 2 || asked.count <= 4), "{asked:?}");
 }
 
 /// unit-0
