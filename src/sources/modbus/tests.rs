@@ -1,6 +1,7 @@
 //! The promises of the poll loop and the link, against a device that misbehaves on command.
 
 mod fake;
+mod lines;
 mod manners;
 
 use std::collections::BTreeMap;

@@ -19,7 +19,7 @@ mod numbered;
 mod open;
 mod owed;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod wire;
 
 use std::collections::VecDeque;

@@ -1,9 +1,9 @@
 //! What devices do to a link, and that no value comes out of it that wasn't asked for. The names in the comments are
 //! those under which the field knows the misbehaviour.
 
-mod device;
+pub(in crate::sources::modbus) mod device;
 mod named;
-mod serial;
+pub(in crate::sources::modbus) mod serial;
 mod unnamed;
 
 use std::time::Duration;

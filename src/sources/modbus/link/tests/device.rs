@@ -13,27 +13,27 @@ use crate::sources::modbus::transport::Transport;
 
 /// How frames look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::sources::modbus) enum Framing {
     Tcp,
     Rtu,
 }
 
 /// One request as it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) framing: Framing,
-    pub(super) transaction: u16,
-    pub(super) unit: u8,
-    pub(super) function: u8,
-    pub(super) address: u16,
-    pub(super) count: u16,
+pub(in crate::sources::modbus) struct Asked {
+    pub(in crate::sources::modbus) framing: Framing,
+    pub(in crate::sources::modbus) transaction: u16,
+    pub(in crate::sources::modbus) unit: u8,
+    pub(in crate::sources::modbus) function: u8,
+    pub(in crate::sources::modbus) address: u16,
+    pub(in crate::sources::modbus) count: u16,
     /// Which connection, from 0.
-    pub(super) connection: usize,
+    pub(in crate::sources::modbus) connection: usize,
 }
 
 /// What the device does, one step after the other.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(in crate::sources::modbus) enum Act {
     Send(Vec<u8>),
     Wait(Duration),
     Close,
@@ -41,8 +41,8 @@ pub(super) enum Act {
 
 type Behaviour = Arc<Mutex<dyn FnMut(Asked) -> Vec<Act> + Send>>;
 
-pub(super) struct Device {
-    pub(super) address: SocketAddr,
+pub(in crate::sources::modbus) struct Device {
+    pub(in crate::sources::modbus) address: SocketAddr,
     framing: Framing,
     asked: Arc<Mutex<Vec<Asked>>>,
     stop: CancellationToken,
@@ -57,11 +57,11 @@ impl Drop for Device {
 impl Asked {
     /// Returns the right answer of a device whose registers hold their own address, and whose bits are set at odd
     /// ones.
-    pub(super) fn answer(self) -> Vec<u8> {
+    pub(in crate::sources::modbus) fn answer(self) -> Vec<u8> {
         self.frame(&self.data())
     }
 
-    pub(super) fn exception(self, code: u8) -> Vec<u8> {
+    pub(in crate::sources::modbus) fn exception(self, code: u8) -> Vec<u8> {
         self.frame(&[self.function | 0x80, code])
     }
 
@@ -77,7 +77,7 @@ impl Asked {
     }
 
     /// Wraps function and data into a frame.
-    pub(super) fn frame(self, pdu: &[u8]) -> Vec<u8> {
+    pub(in crate::sources::modbus) fn frame(self, pdu: &[u8]) -> Vec<u8> {
         match self.framing {
             Framing::Tcp => {
                 let [high, low] = self.transaction.to_be_bytes();
@@ -92,7 +92,7 @@ impl Asked {
 }
 
 /// Check of a serial frame, low byte first. **Source**: Modbus over serial line V1.02, 6.2.2.
-pub(super) fn crc(bytes: &[u8]) -> [u8; 2] {
+pub(in crate::sources::modbus) fn crc(bytes: &[u8]) -> [u8; 2] {
     let mut crc = 0xFFFF_u16;
     for byte in bytes {
         crc ^= u16::from(*byte);
@@ -108,11 +108,14 @@ pub(super) fn crc(bytes: &[u8]) -> [u8; 2] {
 }
 
 impl Device {
-    pub(super) async fn start(framing: Framing, behaviour: impl FnMut(Asked) -> Vec<Act> + Send + 'static) -> Self {
+    pub(in crate::sources::modbus) async fn start(
+        framing: Framing,
+        behaviour: impl FnMut(Asked) -> Vec<Act> + Send + 'static,
+    ) -> Self {
         Self::start_at("127.0.0.1:0".parse().unwrap(), framing, behaviour).await
     }
 
-    pub(super) async fn start_at(
+    pub(in crate::sources::modbus) async fn start_at(
         address: SocketAddr,
         framing: Framing,
         behaviour: impl FnMut(Asked) -> Vec<Act> + Send + 'static,
@@ -133,7 +136,7 @@ impl Device {
         device
     }
 
-    pub(super) fn transport(&self) -> Transport {
+    pub(in crate::sources::modbus) fn transport(&self) -> Transport {
         let (host, port) = (self.address.ip().to_string(), self.address.port());
         match self.framing {
             Framing::Tcp => Transport::Tcp { host, port },
@@ -142,13 +145,13 @@ impl Device {
     }
 
     /// Returns every request so far.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(in crate::sources::modbus) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }
 
 /// Serves one connection, or one line, until it ends.
-pub(super) async fn serve(
+pub(in crate::sources::modbus) async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     framing: Framing,
     connection: usize,
@@ -187,7 +190,7 @@ pub(super) async fn serve(
 }
 
 /// Sends in pieces with a pause between them, each longer than the last by one, from 1 to 3 bytes.
-pub(super) fn fragments(bytes: &[u8]) -> Vec<Act> {
+pub(in crate::sources::modbus) fn fragments(bytes: &[u8]) -> Vec<Act> {
     let mut acts = Vec::new();
     let mut rest = bytes;
     for size in [1, 2, 3].into_iter().cycle() {

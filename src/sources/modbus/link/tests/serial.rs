@@ -77,7 +77,7 @@ fn serial(path: PathBuf, line: Line) -> Link {
 }
 
 /// A bus with a device on it. The guard ends it.
-fn device(
+pub(in crate::sources::modbus) fn device(
     behaviour: impl FnMut(Asked) -> Vec<Act> + Send + 'static,
 ) -> (PathBuf, Arc<Mutex<Vec<Asked>>>, tokio_util::sync::DropGuard) {
     let (bus, path) = Bus::new();
