@@ -148,7 +148,7 @@ async fn the_rest_of_an_answer_whose_byte_count_was_damaged_is_no_other_master()
     is_our_own(|mut frame| {
         frame[2] = 2;
         let (begun, rest) = frame.split_at(9);
-        vec![Act::Send(begun.to_vec()), Act::Wait(SHORT / 2), Act::Send(rest.to_vec())]
+        vec![Act::Send(begun.to_vec()), Act::Wait(SHORT * 3 / 2), Act::Send(rest.to_vec())]
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Lines without transaction numbers, through a serial server: the crate alone believes late answers, the link
 //! doesn't.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::net::TcpStream;
@@ -277,28 +277,38 @@ async fn nobody_is_asked_as_unit_0_of_a_line() {
     assert_eq!(device.asked(), []);
 }
 
-/// A device that does everything wrong at random, in the order it is asked.
+/// A device that does everything wrong at random, but answers in the order it is asked.
 fn liar(seed: u64) -> impl FnMut(Asked) -> Vec<Act> + Send + 'static {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut kept: Vec<Vec<u8>> = Vec::new();
+    let mut kept: VecDeque<Vec<u8>> = VecDeque::new();
+    // Whether it stays behind: each question then gets the answer to an earlier one.
+    let mut is_behind = false;
     move |asked| {
         let answer = asked.answer();
-        match random.u8(0..20) {
-            0 => vec![Act::Wait(SHORT.mul_f64(0.5 + 3.0 * random.f64())), Act::Send(answer)],
-            1 => Vec::new(),
-            // Kept until the next request.
-            2 => {
-                kept.push(answer);
-                Vec::new()
-            }
-            3 => vec![Act::Send(Asked { unit: asked.unit ^ 1, ..asked }.answer())],
-            4 => vec![Act::Send(answer[..answer.len() - 1].to_vec())],
-            5 => vec![Act::Send([vec![random.u8(..); random.usize(1..9)], answer].concat())],
-            6 => vec![Act::Send([answer.clone(), answer].concat())],
-            7 => vec![Act::Send(asked.exception(random.u8(1..12)))],
-            8 => vec![Act::Send(Asked { function: asked.function ^ 1, ..asked }.answer())],
-            _ => kept.drain(..).chain([answer]).map(Act::Send).collect(),
+        let lie = random.u8(0..24);
+        match lie {
+            1 => {}
+            3 => kept.push_back(Asked { unit: asked.unit ^ 1, ..asked }.answer()),
+            4 => kept.push_back(answer[..answer.len() - 1].to_vec()),
+            5 => kept.push_back([vec![random.u8(..); random.usize(1..9)], answer].concat()),
+            6 => kept.push_back([answer.clone(), answer].concat()),
+            7 => kept.push_back(asked.exception(random.u8(1..12))),
+            8 => kept.push_back(Asked { function: asked.function ^ 1, ..asked }.answer()),
+            _ => kept.push_back(answer),
         }
+        is_behind = match lie {
+            2 => true,
+            9 | 10 => false,
+            _ => is_behind,
+        };
+        let given = match lie {
+            2 => 0,
+            _ if is_behind => 1,
+            _ => kept.len(),
+        };
+        let pause = if lie == 0 { SHORT.mul_f64(0.5 + 3.0 * random.f64()) } else { Duration::ZERO };
+        let answers = kept.drain(..given.min(kept.len())).map(Act::Send);
+        [Act::Wait(pause)].into_iter().chain(answers).collect()
     }
 }
 
