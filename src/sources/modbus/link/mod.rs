@@ -19,7 +19,7 @@ mod numbered;
 mod open;
 mod owed;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 mod wire;
 
 use std::collections::VecDeque;
