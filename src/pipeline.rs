@@ -31,8 +31,9 @@ use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
 use crate::store::{Commit, Decision, Reader, Store, StoreError};
 
-/// Batches that wait for the pipeline, at most; a source that finds the queue full waits.
-pub const INBOX_BATCHES: usize = 256;
+/// Batches that wait for the pipeline, at most; a source that finds the queue full waits. Room for what ten thousand polls
+/// a second bring while one large commit is under way: some 6 MB of polls of a hundred values.
+pub const INBOX_BATCHES: usize = 1_024;
 
 /// Longest wait from a batch's arrival to its commit, I/O time: bounds what a power cut can take from sources that
 /// can't deliver again.
@@ -46,6 +47,9 @@ const COMMIT_SAMPLES_MAX: usize = 50_000;
 
 /// Commits read at once while the engine is rebuilt: a minute of a large plant is more than fits into memory.
 const JOURNAL_COMMITS: usize = 16;
+
+/// Steps of compaction after one commit: so many that it is done sooner than as much is staged again.
+const COMPACTION_STEPS: usize = 2;
 
 /// How long a sample may be on its way from its instant to this loop, I/O time: the engine is advanced to this long
 /// ago, so that a read under way doesn't come late for a source whose lateness is 0.
@@ -273,13 +277,15 @@ impl Pipeline {
         self.reader.clone()
     }
 
-    /// Moves staged samples into chunks while that is due, one bounded step a call.
+    /// Moves staged samples into chunks while that is due, a few bounded steps a call.
     ///
     /// # Errors
     /// [`StoreError`]: nothing has moved, and the next call tries again.
     pub fn compact(&mut self) -> Result<(), StoreError> {
-        if self.store.is_compaction_due() {
-            self.store.compact()?;
+        for _ in 0..COMPACTION_STEPS {
+            if self.store.is_compaction_due() {
+                self.store.compact()?;
+            }
         }
         Ok(())
     }

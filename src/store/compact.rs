@@ -45,7 +45,7 @@ pub(super) const HELD_SAMPLES_MAX: u64 = 1 << 26;
 const STEP_SAMPLES: u64 = 131_072;
 
 /// The same where many steps follow each other.
-const STRETCH_STEP_SAMPLES: u64 = 1 << 16;
+const STRETCH_STEP_SAMPLES: u64 = 1 << 15;
 
 /// Staged commits that one step takes on, with or without samples.
 const STEP_COMMITS: u64 = 16_384;
