@@ -35,6 +35,10 @@ use crate::sources::report_checks;
 /// Polls of different connections begin within this time after the start. **Unit**: real time.
 const STAGGER: Duration = Duration::from_secs(1);
 
+/// Polls begin in steps of this much, so that one waking of the processor serves several connections: 1,000 devices a
+/// second are 40 wakings and not 1,000. **Unit**: real time.
+const STEP: Duration = Duration::from_millis(25);
+
 /// Polls the devices of one connection until `token` is cancelled or nobody receives samples any more.
 ///
 /// A full `inbox` holds the loop: polls that fall due meanwhile are skipped and counted.
@@ -97,7 +101,8 @@ impl Poller {
                 let window = clock.plant_ms(STAGGER).min(device.every_ms);
                 let reporter = health.reporter(&format!("source.{}", device.name), now);
                 reporter.set(Status::Degraded, format!("not read yet from {place}"), now);
-                let unit = Unit::new(device, now + stagger(position, window));
+                let start = on_step(now, stagger(position, window), clock.plant_ms(STEP).min(window / 4));
+                let unit = Unit::new(device, start);
                 Polled { unit, reporter, verified_on: 0, round_trip_us_max: 0, quarantined: None }
             })
             .collect();
@@ -431,12 +436,18 @@ impl Poller {
     }
 }
 
+/// Returns the last instant at or before `now + offset_ms` that is a multiple of `step_ms`, but not one before `now`.
+fn on_step(now: Timestamp, offset_ms: i64, step_ms: i64) -> Timestamp {
+    let start = now + offset_ms;
+    Timestamp(start.0 - start.0.rem_euclid(step_ms.max(1))).max(now)
+}
+
 /// Returns when a connection's first poll begins: spread evenly over `window` whatever the number of connections,
 /// the first at once. **Unit**: ms of plant time.
 fn stagger(position: usize, window: i64) -> i64 {
     /// 2^32 divided by the golden ratio: multiples of it, modulo 2^32, never crowd.
-    const STEP: u64 = 2_654_435_769;
-    let fraction = (position as u64).wrapping_mul(STEP) & 0xFFFF_FFFF;
+    const GOLDEN: u64 = 2_654_435_769;
+    let fraction = (position as u64).wrapping_mul(GOLDEN) & 0xFFFF_FFFF;
     let offset = (u128::from(fraction) * u128::from(window.max(0).unsigned_abs())) >> 32;
     i64::try_from(offset).unwrap_or(0)
 }

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::debt::Moment;
 use super::share::{Allowance, Reconnects, SILENT_SHARE};
-use super::stagger;
 use super::unit::Unit;
+use super::{on_step, stagger};
 use crate::model::sample::Sample;
 use crate::model::time::Timestamp;
 use crate::runtime::health::Status;
@@ -375,4 +375,16 @@ fn a_thousand_connections_begin_spread_over_a_second_and_the_first_at_once() {
     assert!(starts.iter().all(|start| (0..1000).contains(start)));
     let fullest = (0..100).map(|tenth| starts.iter().filter(|start| *start / 10 == tenth).count()).max();
     assert!(fullest <= Some(12), "at most 12 of 1000 in 10 ms: {fullest:?}");
+}
+
+#[test]
+fn first_polls_share_instants_on_a_grid_of_steps_and_never_lie_before_the_start() {
+    let now = Timestamp(1_000_013);
+    let starts: Vec<Timestamp> = (0..1000).map(|position| on_step(now, stagger(position, 1000), 25)).collect();
+    assert!(starts.iter().all(|start| (now..now + 1000).contains(start)));
+    assert!(starts.iter().all(|start| *start == now || start.0 % 25 == 0));
+    assert_eq!(starts[0], now);
+    let distinct: std::collections::BTreeSet<Timestamp> = starts.into_iter().collect();
+    assert!(distinct.len() <= 41, "a waking for each step: {}", distinct.len());
+    assert_eq!(on_step(now, 7, 0), now + 7, "no step leaves the offset");
 }
