@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::Instant;
 
+use crate::sources::modbus::device::Device;
 use crate::sources::modbus::link::{Identity, Link, LinkError};
 use crate::sources::modbus::plan::{Answer, Request};
 use crate::sources::modbus::sunspec::{BASES, Common, End, Model, Walk};
@@ -64,6 +65,7 @@ pub(super) struct Bus {
     link: Link,
     limit: Duration,
     pause: Duration,
+    connect_delay: Duration,
     free_at: Option<Instant>,
     /// Whether there has been a connection: then a refused one may only come too soon after it.
     was_open: bool,
@@ -73,7 +75,21 @@ impl Bus {
     /// Returns a bus that isn't connected yet. `limit` bounds each connection and each answer; `pause` is kept between
     /// an answer and the next request.
     pub(super) fn new(transport: Transport, security: Security, limit: Duration, pause: Duration) -> Self {
-        Self { link: Link::new(transport, security), limit, pause, free_at: None, was_open: false }
+        Self {
+            link: Link::new(transport, security),
+            limit,
+            pause,
+            connect_delay: Duration::ZERO,
+            free_at: None,
+            was_open: false,
+        }
+    }
+
+    /// Treats a device as its profile and its source ask: with their pauses, and off the addresses it can't bear.
+    pub(super) fn spare(&mut self, device: &Device) {
+        self.link.heed(device.unit, &device.limits);
+        self.pause = self.pause.max(device.manners.request_pause);
+        self.connect_delay = device.manners.connect_delay;
     }
 
     /// Opens the connection, where there is none. A device that serves one connection may need a moment to see that
@@ -87,7 +103,10 @@ impl Bus {
             tokio::time::sleep(RELEASE).await;
             outcome = self.link.connect(self.limit).await;
         }
-        self.was_open |= outcome.is_ok();
+        if outcome.is_ok() {
+            self.was_open = true;
+            tokio::time::sleep(self.connect_delay).await;
+        }
         outcome
     }
 

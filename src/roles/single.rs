@@ -116,9 +116,11 @@ impl Single {
         Ok(Self { transport: endpoint.transport, security: endpoint.security, device, profile, ratios, warnings, tags })
     }
 
-    /// Returns a connection to the device, with its own time-out and `pause` between requests.
+    /// Returns a connection to the device, with its own time-out and at least `pause` between requests.
     pub(super) fn bus(&self, pause: Duration) -> Bus {
-        Bus::new(self.transport.clone(), self.security.clone(), self.device.timeout, pause)
+        let mut bus = Bus::new(self.transport.clone(), self.security.clone(), self.device.timeout, pause);
+        bus.spare(&self.device);
+        bus
     }
 
     /// Returns a point's name within the device, and its unit.

@@ -132,7 +132,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let place = || format!("unit {} at {}", args.unit, args.url.as_deref().unwrap_or_default());
     let survey = async {
         match prepare(args, &mut bus, profiles).await? {
-            Ok(survey) => survey.commission(bus).await,
+            Ok(survey) => {
+                bus.spare(&survey.single.device);
+                survey.commission(bus).await
+            }
             Err(reason) => misused(&reason),
         }
     };

@@ -67,7 +67,7 @@ fn survey_compares_a_server_with_what_its_display_would_show() {
             "--display",
             &energy,
             "--person",
-            "An",
+            "the integrator",
             "--json",
             "--log",
             log,
@@ -82,4 +82,45 @@ fn survey_compares_a_server_with_what_its_display_would_show() {
     assert_eq!(finding["kind"], "missing_ct_ratio");
     assert!(finding["text"].as_str().unwrap().contains("300/5 A"), "{finding}");
     assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 2);
+}
+
+#[test]
+#[ignore = "needs pymodbus; run by tests/run"]
+fn comparing_on_a_line_never_touches_what_the_source_forbids() {
+    let mut server = ModbusServer::start_over("rtu+tcp");
+    server.set("holding", 30, &[7]);
+    let directory = tempfile::tempdir().unwrap();
+    let configuration = directory.path().join("gateway.toml");
+    let text = format!(
+        r#"
+        [gateway]
+        id = "tt-0042"
+        enterprise = "9900000016"
+        park = "tan-thuan"
+        site = "tt-main"
+        timezone = "Asia/Ho_Chi_Minh"
+        data_dir = "{}"
+
+        [[source]]
+        type = "modbus"
+        name = "oven"
+        url = "{}"
+        unit = 1
+        forbidden = ["holding 31-48"]
+        request_pause = "80ms"
+        point = [{{ name = "level", address = 30, table = "holding", type = "uint16" }}]
+
+        [[asset]]
+        id = "site"
+        level = "site"
+        "#,
+        directory.path().display(),
+        server.url
+    );
+    std::fs::write(&configuration, text).unwrap();
+    let output = run(&["read", "--compare", "oven", "-c", configuration.to_str().unwrap(), "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let asked = server.requests();
+    let is_spared = |&(code, address, count): &(u8, u16, u16)| code != 3 || address + count <= 31 || address > 48;
+    assert!(asked.len() > 2 && asked.iter().all(is_spared), "a fence and two reads: {asked:?}");
 }
