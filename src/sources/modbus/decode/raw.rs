@@ -5,6 +5,7 @@ use crate::model::number::Number;
 use crate::profile::register::{RegisterType, Sentinel, WordOrder};
 
 /// Puts up to four words together, the most significant byte first.
+#[inline]
 pub(super) fn assemble(words: &[u16], order: WordOrder) -> u64 {
     let append = |bits: u64, word: &u16| {
         let word = if order.bytes_swapped() { word.swap_bytes() } else { *word };
@@ -20,6 +21,7 @@ pub(super) fn assemble(words: &[u16], order: WordOrder) -> u64 {
 }
 
 /// Keeps the byte of an 8-bit type and all bits of any other.
+#[inline]
 pub(super) const fn select(bits: u64, register_type: RegisterType) -> u64 {
     match register_type {
         RegisterType::Int8h | RegisterType::Uint8h => bits >> 8 & 0xff,
@@ -30,6 +32,7 @@ pub(super) const fn select(bits: u64, register_type: RegisterType) -> u64 {
 
 /// Reads the bits by type; `None` for a digit that is none, and for a text.
 #[expect(clippy::cast_possible_truncation, reason = "the bits were selected to the type's width")]
+#[inline]
 pub(super) fn interpret(bits: u64, register_type: RegisterType, bit: u8) -> Option<Raw> {
     Some(match register_type {
         RegisterType::Bit => Raw::Integer(i128::from(bits >> (bit & 15) & 1)),
@@ -52,6 +55,7 @@ pub(super) fn interpret(bits: u64, register_type: RegisterType, bit: u8) -> Opti
 }
 
 /// Reads binary16. **Source**: IEEE 754-2019, 3.4: 1 sign, 5 exponent (bias 15), 10 fraction bits.
+#[inline]
 pub(super) fn half(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
@@ -92,6 +96,7 @@ fn signed_amount(bits: u64, sign: u64) -> i128 {
 }
 
 #[expect(clippy::float_cmp, reason = "a mark is one exact value")]
+#[inline]
 pub(super) fn is_sentinel(sentinel: Sentinel, bits: u64, raw: Option<Raw>, register_type: RegisterType) -> bool {
     match (sentinel, raw) {
         (Sentinel::Bits(mark), _) => mark == bits,
@@ -111,6 +116,7 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Applies scale and offset. Integers stay exact where both are whole; `None` where the result is not finite.
 #[expect(clippy::cast_possible_truncation, reason = "whole and bounded")]
+#[inline]
 pub(super) fn scale(raw: Raw, scale: f64, offset: f64) -> Option<Number> {
     let whole = |value: f64| value.fract() == 0.0 && value.abs() <= EXACT_MAX;
     match raw {
@@ -125,6 +131,7 @@ pub(super) fn scale(raw: Raw, scale: f64, offset: f64) -> Option<Number> {
 
 /// Multiplies by `scale`; by 0.1, 0.01… divides instead, so that 2301 × 0.1 is 230.1 to the last digit.
 #[expect(clippy::float_cmp, reason = "the division stands in only where its divisor is exactly the scale's inverse")]
+#[inline]
 fn multiply(value: f64, scale: f64) -> f64 {
     let divisor = (1.0 / scale).round();
     if divisor.abs() > 1.0 && divisor.abs() <= EXACT_MAX && 1.0 / divisor == scale {
