@@ -80,7 +80,7 @@ impl DeviceMode {
 
 impl CheckKeys {
     /// Returns these keys, and where one isn't given the other's.
-    pub fn or(self, other: &Self) -> Self {
+    fn or(self, other: &Self) -> Self {
         Self {
             min: self.min.or_else(|| other.min.clone()),
             max: self.max.or_else(|| other.max.clone()),
@@ -201,6 +201,19 @@ impl DeviceStateKeys {
             problems.error(self.point.span(), "device_state names no state", help);
         }
     }
+}
+
+/// Returns what is said of the values of each point: with the point itself, and else in the source's own `checks`.
+pub fn merge(
+    listed: &BTreeMap<String, CheckKeys>,
+    points: impl Iterator<Item = (String, CheckKeys)>,
+) -> BTreeMap<String, CheckKeys> {
+    let mut declared = listed.clone();
+    declared.extend(points.map(|(name, keys)| {
+        let keys = listed.get(&name).map_or(keys.clone(), |listed| keys.or(listed));
+        (name, keys)
+    }));
+    declared
 }
 
 /// Checks what a source declares of its points, in its own `checks` or with the points themselves, against its tags,

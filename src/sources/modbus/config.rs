@@ -286,13 +286,8 @@ impl ModbusSource {
 
     /// Returns what is said of the values of each point, with the point itself or in `checks`.
     pub fn declared(&self) -> BTreeMap<String, CheckKeys> {
-        let mut declared = self.checks.clone();
-        for point in self.point.iter().map(Spanned::get_ref) {
-            let keys = point.check_keys();
-            let keys = declared.get(point.name.get_ref()).map_or(keys.clone(), |listed| keys.or(listed));
-            declared.insert(point.name.get_ref().clone(), keys);
-        }
-        declared
+        let points = self.point.iter().map(Spanned::get_ref);
+        checks::merge(&self.checks, points.map(|point| (point.name.get_ref().clone(), point.check_keys())))
     }
 
     /// Returns where each point stands, in the order of [`ModbusSource::tags`]: what `parkgate check` shows.

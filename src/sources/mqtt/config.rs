@@ -261,13 +261,8 @@ impl MqttSource {
 
     /// Returns what is said of the values of each point, with the point itself or in `checks`.
     pub fn declared(&self) -> BTreeMap<String, CheckKeys> {
-        let mut declared = self.checks.clone();
-        for point in self.point.iter().map(Spanned::get_ref) {
-            let keys = point.check_keys();
-            let keys = declared.get(point.name.get_ref()).map_or(keys.clone(), |listed| keys.or(listed));
-            declared.insert(point.name.get_ref().clone(), keys);
-        }
-        declared
+        let points = self.point.iter().map(Spanned::get_ref);
+        checks::merge(&self.checks, points.map(|point| (point.name.get_ref().clone(), point.check_keys())))
     }
 
     fn tag(&self, source: SourceIndex, point: &PointSpec, problems: &mut Problems) -> Option<TagSpec> {
