@@ -216,20 +216,5 @@ pub fn decode_text(words: &[u16], order: WordOrder, characters: Option<u16>) -> 
     text_of(words, order.bytes_swapped(), characters).ok_or(NoValue::NotText)
 }
 
-/// Reads the first of `words` as every type that fits, in every order that differs for it: how a device without a
-/// manual is understood. In the order of [`RegisterType::ALL`] and [`RegisterType::orders`].
-///
-/// Single bits and texts are left out: the one is seen in the words, the other is no number ([`decode_text`]).
-pub fn interpretations(words: &[u16]) -> Vec<(RegisterType, WordOrder, Result<Number, NoValue>)> {
-    let fits = |register_type: &RegisterType| {
-        usize::from(register_type.words()) <= words.len()
-            && !matches!(register_type, RegisterType::Bit | RegisterType::Text)
-    };
-    let read =
-        |register_type: RegisterType, order| (register_type, order, Decoding::plain(register_type, order).words(words));
-    let types = RegisterType::ALL.iter().copied().filter(fits);
-    types.flat_map(|kind| kind.orders().iter().map(move |order| read(kind, *order))).collect()
-}
-
 #[cfg(test)]
 mod tests;

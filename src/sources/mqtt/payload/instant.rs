@@ -43,11 +43,6 @@ impl Written {
             _ => Err(format!("\"{text}\" is not a form of time")),
         }
     }
-
-    /// Says whether what is written may lack an offset, so that a time zone has a meaning.
-    pub const fn may_need_zone(&self) -> bool {
-        matches!(self, Self::Any | Self::Pattern(_))
-    }
 }
 
 impl TimeForm {
