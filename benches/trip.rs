@@ -22,16 +22,15 @@ use criterion::{BatchSize, Criterion, Throughput};
 use parkgate::engine::Engine;
 use parkgate::engine::calendar::Calendar;
 use parkgate::engine::kpi::grid::MissingFactor;
-use parkgate::engine::plant::{Asset, Boundary, Plant, SumChildren};
+use parkgate::engine::plant::{Asset, Boundary, Plant};
 use parkgate::model::id::{AssetId, Digest, SiteId, TagName};
 use parkgate::model::number::Number;
 use parkgate::model::record::{ClockState, Level};
 use parkgate::model::sample::{Quality, Sample, SampleBatch};
 use parkgate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use parkgate::model::time::{Grain, Timestamp};
-use parkgate::model::unit::{ProductUnit, Unit};
+use parkgate::model::unit::Unit;
 use parkgate::profile::register::{RegisterType, WordOrder};
-use parkgate::reference::Reference;
 use parkgate::sources::modbus::decode::Decoding;
 use parkgate::store::{Commit, Store};
 
@@ -322,15 +321,13 @@ fn plant() -> Arc<Plant> {
             ..asset(format!("machine-{machine:02}"), Some(0), Level::Unit)
         }
     });
+    let calendar = Calendar::round_the_clock(jiff::tz::TimeZone::UTC);
     Arc::new(Plant {
-        site: SiteId::new("bench").unwrap(),
         tags: (0..MACHINES).flat_map(tags_of).collect(),
         assets: std::iter::once(site).chain(machines).collect(),
-        calendar: Calendar::round_the_clock(jiff::tz::TimeZone::UTC),
-        reference: Reference::builtin(),
         grains: vec![Grain::QuarterHour, Grain::Hour, Grain::Day],
         grid_factor: MissingFactor::Latest,
-        config: Digest::ZERO,
+        ..Plant::new(SiteId::new("bench").unwrap(), calendar, Digest::ZERO)
     })
 }
 
@@ -362,20 +359,5 @@ fn tags_of(machine: u32) -> [TagSpec; 6] {
 }
 
 fn asset(id: String, parent: Option<usize>, level: Level) -> Asset {
-    Asset {
-        id: AssetId::new(&id).unwrap(),
-        parent,
-        level,
-        name: None,
-        state: None,
-        total: None,
-        good: None,
-        scrap: None,
-        rework: None,
-        planned_run_time_per_unit_ns: None,
-        product_unit: ProductUnit::Piece,
-        exit: None,
-        boundary: Boundary::default(),
-        sum_children: SumChildren::default(),
-    }
+    Asset::new(AssetId::new(&id).unwrap(), parent, level)
 }

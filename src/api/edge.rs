@@ -144,7 +144,7 @@ impl Edge {
     }
 
     fn figures_of(&self, asset: &Asset, query: &Query, now: Timestamp) -> Result<Vec<Figure>, StoreError> {
-        let windows = self.plant.calendar.windows(query.grain, query.from, query.to);
+        let windows = self.plant.site_calendar().windows(query.grain, query.from, query.to);
         let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(Vec::new()) };
         let records = self.reader.records(&asset.id, query.grain, first.start, last.end)?;
         let records: BTreeMap<Window, WindowRecord> =
@@ -203,10 +203,10 @@ impl Edge {
     /// Returns what KPIs of a window need beside facts.
     fn context(&self, window: Window) -> KpiContext {
         let plant = &self.plant;
-        KpiContext {
-            grid: kpi::grid::choose(&plant.reference, plant.calendar.year_of(window), plant.grid_factor),
-            calendar_assumed: plant.calendar.is_assumed(),
-        }
+        KpiContext::new(
+            kpi::grid::choose(&plant.reference, plant.site_calendar().year_of(window), plant.grid_factor),
+            plant.site_calendar().is_assumed(),
+        )
     }
 }
 

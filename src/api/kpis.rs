@@ -25,6 +25,13 @@ pub struct Kpi {
     pub name_en: &'static str,
     /// Vietnamese name.
     pub name_vi: &'static str,
+    /// What lists put it under.
+    #[schema(example = "production")]
+    pub family: &'static str,
+    /// What it says, in English.
+    pub definition_en: &'static str,
+    /// What it says, in Vietnamese.
+    pub definition_vi: &'static str,
     /// The formula, in the element names of its standard.
     pub formula: &'static str,
     /// Unit of the value (UCUM); `1` is a ratio.
@@ -37,8 +44,10 @@ pub struct Kpi {
     pub finest_grain: &'static str,
     /// Version of the formula; part of every figure.
     pub method: u16,
-    /// When there is no value.
-    pub no_value: &'static str,
+    /// When there is no value, in English.
+    pub no_value_en: &'static str,
+    /// When there is no value, in Vietnamese.
+    pub no_value_vi: &'static str,
     /// The facts it rests on: what sharing it reveals.
     pub measures: Vec<&'static str>,
 }
@@ -49,12 +58,16 @@ impl From<&KpiDefinition> for Kpi {
             id: definition.id.clone(),
             name_en: definition.name_en,
             name_vi: definition.name_vi,
+            family: definition.family.as_str(),
+            definition_en: definition.definition_en,
+            definition_vi: definition.definition_vi,
             formula: definition.formula,
             unit: definition.unit,
             standard: definition.standard,
             finest_grain: definition.finest_grain.as_str(),
             method: definition.method,
-            no_value: definition.no_value,
+            no_value_en: definition.no_value_en,
+            no_value_vi: definition.no_value_vi,
             measures: definition.measures.iter().map(|measure| measure.as_str()).collect(),
         }
     }

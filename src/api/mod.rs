@@ -103,7 +103,7 @@ impl Api {
     /// Returns the calendar in which windows are cut.
     pub fn calendar(&self) -> &Calendar {
         match &self.backend {
-            Backend::Edge(edge) => &edge.plant.calendar,
+            Backend::Edge(edge) => edge.plant.site_calendar(),
             Backend::Hub(hub) => &hub.knowledge().calendar,
         }
     }

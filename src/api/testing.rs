@@ -18,7 +18,7 @@ use super::{Api, Backend, guarded, router};
 use crate::engine::calendar::Calendar;
 use crate::engine::kpi::grid::{self, MissingFactor};
 use crate::engine::kpi::{self, CATALOGUE, KpiContext};
-use crate::engine::plant::{Asset, Boundary, Plant, SumChildren};
+use crate::engine::plant::{Asset, Plant};
 use crate::hub::Hub;
 use crate::hub::config::{GatewayConfig, ParkConfig, SiteConfig};
 use crate::hub::directory::Directory;
@@ -80,33 +80,17 @@ pub(crate) fn edge(token: Option<&str>) -> TestEdge {
 fn plant() -> Plant {
     let zone = TimeZone::get("Asia/Ho_Chi_Minh").unwrap();
     Plant {
-        site: SiteId::new("tt-main").unwrap(),
-        tags: Vec::new(),
         assets: vec![asset("site", None, Level::Site), asset("press-1", Some(0), Level::Unit)],
-        calendar: Calendar::round_the_clock(zone),
-        reference: Reference::builtin(),
         grains: vec![Grain::Hour, Grain::Day],
         grid_factor: MissingFactor::Latest,
-        config: Digest([7; 32]),
+        ..Plant::new(SiteId::new("tt-main").unwrap(), Calendar::round_the_clock(zone), Digest([7; 32]))
     }
 }
 
 fn asset(id: &str, parent: Option<usize>, level: Level) -> Asset {
     Asset {
-        id: AssetId::new(id).unwrap(),
-        parent,
-        level,
         name: (level == Level::Unit).then(|| "Máy dập <1>".to_owned()),
-        state: None,
-        total: None,
-        good: None,
-        scrap: None,
-        rework: None,
-        planned_run_time_per_unit_ns: None,
-        product_unit: ProductUnit::Piece,
-        exit: None,
-        boundary: Boundary::default(),
-        sum_children: SumChildren::default(),
+        ..Asset::new(AssetId::new(id).unwrap(), parent, level)
     }
 }
 
@@ -132,7 +116,7 @@ fn record(plant: &Plant, rows: &[FactRow], window: Window) -> WindowRecord {
     let site = rows.iter().filter(|row| row.asset.as_str() == "site" && window.contains(row.minute));
     site.for_each(|row| facts.merge_over_time(&row.facts));
     let grid = grid::choose(&plant.reference, 2026, plant.grid_factor);
-    let context = KpiContext { grid, calendar_assumed: true };
+    let context = KpiContext::new(grid, true);
     let kpis = CATALOGUE.iter().map(|definition| kpi::evaluate(definition, &facts, Grain::Hour, &context));
     WindowRecord {
         site: plant.site.clone(),

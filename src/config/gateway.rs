@@ -201,16 +201,13 @@ impl Gateway {
     /// Returns the plant as the engine knows it: tags by position, assets each after its parent, defaults filled in.
     pub fn plant(&self) -> Plant {
         let tree = Tree::grow(&self.assets, &mut Problems::default()).expect("loading has checked the tree");
-        let reference = Reference::builtin();
+        let calendar = self.calendar(&Reference::builtin());
         Plant {
-            site: self.gateway.site.get_ref().clone(),
             tags: self.tags.clone(),
             assets: tree.plant_assets(&self.assets, &self.tags),
-            calendar: self.calendar(&reference),
-            reference,
             grains: self.grains(),
             grid_factor: self.factors.grid_factor.missing,
-            config: self.digest,
+            ..Plant::new(self.gateway.site.get_ref().clone(), calendar, self.digest)
         }
     }
 

@@ -232,7 +232,7 @@ fn without_a_calendar_round_the_clock_is_assumed_and_said() {
     let (gateway, problems) = load_gateway("g", &format!("{}{}", &GATEWAY[..start], &GATEWAY[end..]));
     assert!(problems.0.iter().any(|problem| problem.message.contains("round the clock")), "{problems:#?}");
     let plant = gateway.unwrap().plant();
-    assert!(plant.calendar.is_assumed());
+    assert!(plant.site_calendar().is_assumed());
     assert_eq!(plant.grains, [Grain::Hour, Grain::Day, Grain::Month]);
 }
 

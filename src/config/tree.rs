@@ -88,10 +88,9 @@ impl Tree {
         let engine = |position: &usize| {
             let config = &assets[*position];
             let tag = |name: &Option<Spanned<TagName>>| name.as_ref().and_then(|name| index(tags, name.get_ref()));
+            let id = config.id.get_ref().clone();
+            let parent = self.parents[*position].map(|parent| places[parent]);
             Asset {
-                id: config.id.get_ref().clone(),
-                parent: self.parents[*position].map(|parent| places[parent]),
-                level: self.levels[*position],
                 name: config.name.clone(),
                 state: tag(&config.state),
                 total: tag(&config.total),
@@ -109,6 +108,7 @@ impl Tree {
                     electricity: config.sum_children.iter().any(|summed| *summed.get_ref() == Summed::Electricity),
                     parts: config.sum_children.iter().any(|summed| *summed.get_ref() == Summed::Parts),
                 },
+                ..Asset::new(id, parent, self.levels[*position])
             }
         };
         self.order.iter().map(engine).collect()

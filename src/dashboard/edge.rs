@@ -82,7 +82,7 @@ impl Overview {
     /// 503 where the store can't be read.
     pub(super) fn of(api: &Api, edge: &Edge, language: Language) -> Outcome<Self> {
         let view = View { edge, now: api.clock.now(), language };
-        let zone = edge.plant.calendar.zone();
+        let zone = edge.plant.site_calendar().zone();
         let site = Scope::Site(edge.plant.site.clone());
         let all: Vec<KpiId> = CATALOGUE.iter().map(|definition| definition.id.clone()).collect();
         let (hour, hours) = view.running(&site, Grain::Hour, &all)?;

@@ -273,8 +273,8 @@ impl Engine {
 
     /// Returns the facts of a span of which nothing was observed.
     fn unobserved(&self, span: Window) -> Vec<Facts> {
-        let planned = self.plant.calendar.planned(span.start, span.end);
-        let whole = Span::Whole { planned: &planned, length_ms: span.length_ms() };
+        let planned = assemble::planned(&self.plant, span);
+        let whole = Span::Whole { window: span, planned: &planned };
         assemble(&self.plant.assets, &self.children, whole, Contributions::NONE)
     }
 
@@ -315,8 +315,13 @@ impl Engine {
         let earliest = of_inputs.chain(self.others.map(|(first, _)| first)).min();
         let start = earliest.map_or(watermark, |earliest| earliest.min(watermark)).minute();
         let assets = self.plant.assets.len();
-        self.windows =
-            Windows::start(&self.plant.grains, &self.plant.calendar, start, |before| self.unobserved(before), assets);
+        self.windows = Windows::start(
+            &self.plant.grains,
+            self.plant.site_calendar(),
+            start,
+            |before| self.unobserved(before),
+            assets,
+        );
         start
     }
 
@@ -333,9 +338,9 @@ impl Engine {
         let close = |(series, input): (&mut Series, &TagIndex)| series.close(&self.plant.tags[input.as_usize()], start);
         let minutes: Vec<Option<TagMinute>> = self.series.iter_mut().zip(&self.inputs).map(close).collect();
         let tags = Contributions { places: &self.places, minutes: &minutes };
-        let calendar = &self.plant.calendar;
-        let planned = calendar.planned(minute.start, minute.end);
-        let whole = Span::Whole { planned: &planned, length_ms: MINUTE_MS };
+        let calendar = self.plant.site_calendar();
+        let planned = assemble::planned(&self.plant, minute);
+        let whole = Span::Whole { window: minute, planned: &planned };
         let mut facts = assemble(&self.plant.assets, &self.children, whole, tags);
         let is_block_end = calendar.window_ending_at(Grain::HalfHour, minute.end).is_some();
         self.windows.close_half_hour(&mut facts, is_block_end);
@@ -394,7 +399,7 @@ impl Engine {
         }
         self.correct_peak(minute, asset, &correction, closed_until, effects);
         self.windows.correct(minute, asset, &correction);
-        let calendar = &self.plant.calendar;
+        let calendar = self.plant.site_calendar();
         let id = self.plant.assets[asset].id.clone();
         for grain in &self.plant.grains {
             if let Some(window) = calendar.window_of(*grain, minute).filter(|window| window.end <= closed_until) {
@@ -415,7 +420,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let energy = correction.amount(Measure::Electricity);
-        let Some(block) = self.plant.calendar.window_of(Grain::HalfHour, minute).filter(|_| energy != 0) else {
+        let Some(block) = self.plant.site_calendar().window_of(Grain::HalfHour, minute).filter(|_| energy != 0) else {
             return;
         };
         if block.end > closed_until {

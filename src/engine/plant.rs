@@ -18,8 +18,8 @@ pub struct Plant {
     pub tags: Vec<TagSpec>,
     /// Every asset, each after its parent, so the site comes first.
     pub assets: Vec<Asset>,
-    /// Shifts, days off and holidays.
-    pub calendar: Calendar,
+    /// Shifts, breaks, days off and holidays; the first is the site's. All have the site's time zone.
+    pub calendars: Vec<Calendar>,
     /// Factors and other dated data.
     pub reference: Reference,
     /// The grains of which records are made, ascending, at least one.
@@ -31,6 +31,31 @@ pub struct Plant {
 }
 
 impl Plant {
+    /// Makes a plant without tags and assets, with the rules that hold unless a configuration says otherwise.
+    pub fn new(site: SiteId, calendar: Calendar, config: Digest) -> Self {
+        Self {
+            site,
+            tags: Vec::new(),
+            assets: Vec::new(),
+            calendars: vec![calendar],
+            reference: Reference::builtin(),
+            grains: Vec::new(),
+            grid_factor: MissingFactor::default(),
+            config,
+        }
+    }
+
+    /// Returns the site's calendar: the one whose hours, days, months and years every asset has.
+    pub fn site_calendar(&self) -> &Calendar {
+        &self.calendars[0]
+    }
+
+    /// Returns the calendar of an asset, by its position: its shifts and breaks.
+    pub fn calendar_of(&self, asset: usize) -> &Calendar {
+        let calendar = self.assets.get(asset).map_or(0, |asset| asset.calendar);
+        self.calendars.get(calendar).unwrap_or_else(|| self.site_calendar())
+    }
+
     /// Returns every tag that is an input of an asset, ascending, each once.
     pub fn inputs(&self) -> Vec<TagIndex> {
         let mut inputs: Vec<TagIndex> = self.assets.iter().flat_map(Asset::inputs).collect();
@@ -52,6 +77,8 @@ pub struct Asset {
     pub level: Level,
     /// What people call it.
     pub name: Option<String>,
+    /// Position of its calendar in [`Plant::calendars`].
+    pub calendar: usize,
     /// Machine state.
     pub state: Option<TagIndex>,
     /// Produced quantity.
@@ -75,7 +102,29 @@ pub struct Asset {
 }
 
 impl Asset {
-    fn inputs(&self) -> impl Iterator<Item = TagIndex> {
+    /// Makes an asset without any input.
+    pub fn new(id: AssetId, parent: Option<usize>, level: Level) -> Self {
+        Self {
+            id,
+            parent,
+            level,
+            name: None,
+            calendar: 0,
+            state: None,
+            total: None,
+            good: None,
+            scrap: None,
+            rework: None,
+            planned_run_time_per_unit_ns: None,
+            product_unit: ProductUnit::default(),
+            exit: None,
+            boundary: Boundary::default(),
+            sum_children: SumChildren::default(),
+        }
+    }
+
+    /// Returns every tag that is an input of it; one that is an input twice comes twice.
+    pub fn inputs(&self) -> impl Iterator<Item = TagIndex> {
         let Boundary { electricity, generation, export, reactive } = &self.boundary;
         let meters = [electricity, generation, export, reactive].into_iter().flatten().copied();
         [self.state, self.total, self.good, self.scrap, self.rework].into_iter().flatten().chain(meters)

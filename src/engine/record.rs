@@ -49,11 +49,8 @@ pub fn reissue(plant: &Plant, closed: &WindowRecord, revision: u32, peak: Option
 
 /// Returns what KPIs of this window need beside facts.
 fn context(plant: &Plant, window: Window) -> KpiContext {
-    let year = plant.calendar.year_of(window);
-    KpiContext {
-        grid: grid::choose(&plant.reference, year, plant.grid_factor),
-        calendar_assumed: plant.calendar.is_assumed(),
-    }
+    let year = plant.site_calendar().year_of(window);
+    KpiContext::new(grid::choose(&plant.reference, year, plant.grid_factor), plant.site_calendar().is_assumed())
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a record's identity, each of its own type")]

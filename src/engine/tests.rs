@@ -12,7 +12,7 @@ use proptest::{prop_assert, prop_assert_eq};
 
 use super::calendar::Calendar;
 use super::kpi::grid::MissingFactor;
-use super::plant::{Asset, Boundary, Plant, SumChildren};
+use super::plant::{Asset, Boundary, Plant};
 use super::{Effects, Engine, revise};
 use crate::model::fact::{FactRow, Facts, Measure};
 use crate::model::id::{AssetId, Digest, SiteId, TagName};
@@ -22,8 +22,7 @@ use crate::model::sample::{Quality, Sample, SampleBatch};
 use crate::model::state::MachineState;
 use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp};
-use crate::model::unit::{ProductUnit, Unit};
-use crate::reference::Reference;
+use crate::model::unit::Unit;
 
 const STATE: TagIndex = TagIndex(0);
 const TOTAL: TagIndex = TagIndex(1);
@@ -51,22 +50,7 @@ fn tag(name: &str, kind: TagKind, unit: Unit, hold_ms: i64) -> TagSpec {
 }
 
 fn asset(id: &str, parent: Option<usize>, level: Level) -> Asset {
-    Asset {
-        id: AssetId::new(id).unwrap(),
-        parent,
-        level,
-        name: None,
-        state: None,
-        total: None,
-        good: None,
-        scrap: None,
-        rework: None,
-        planned_run_time_per_unit_ns: None,
-        product_unit: ProductUnit::Piece,
-        exit: None,
-        boundary: Boundary::default(),
-        sum_children: SumChildren::default(),
-    }
+    Asset::new(AssetId::new(id).unwrap(), parent, level)
 }
 
 /// A site with a meter, a line, and a press with state, parts and scrap at the line's exit; no calendar.
@@ -84,8 +68,8 @@ pub(crate) fn plant() -> Arc<Plant> {
         exit: Some(1),
         ..asset("site", None, Level::Site)
     };
+    let calendar = Calendar::round_the_clock(TimeZone::get("Asia/Ho_Chi_Minh").unwrap());
     Arc::new(Plant {
-        site: SiteId::new("tt-main").unwrap(),
         tags: vec![
             tag("press-1.state", TagKind::State, Unit::One, 5 * MINUTE_MS),
             tag("press-1.total", counter, Unit::One, 5 * MINUTE_MS),
@@ -93,11 +77,9 @@ pub(crate) fn plant() -> Arc<Plant> {
             tag("site.energy", counter, Unit::KilowattHour, 5 * MINUTE_MS),
         ],
         assets: vec![site, Asset { exit: Some(2), ..asset("line-1", Some(0), Level::Line) }, press],
-        calendar: Calendar::round_the_clock(TimeZone::get("Asia/Ho_Chi_Minh").unwrap()),
-        reference: Reference::builtin(),
         grains: vec![Grain::QuarterHour, Grain::Hour, Grain::Day],
         grid_factor: MissingFactor::Latest,
-        config: Digest::ZERO,
+        ..Plant::new(SiteId::new("tt-main").unwrap(), calendar, Digest::ZERO)
     })
 }
 

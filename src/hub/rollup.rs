@@ -267,7 +267,7 @@ pub fn roll(
     let mut group = Group::default();
     sites.iter().filter(|site| has_inputs(definition, site, grid)).for_each(|site| group.join(site));
     let facts = group.facts();
-    let context = KpiContext { grid: grid.clone(), calendar_assumed: group.calendar_assumed };
+    let context = KpiContext::new(grid.clone(), group.calendar_assumed);
     let mut value = evaluate(definition, &facts, span.grain, &context);
     let rests_on_quantities = QUANTITIES.iter().any(|measure| definition.measures.contains(measure));
     if group.units == Units::Unlike && rests_on_quantities && value.reason == Some(Reason::NoInput) {
@@ -291,7 +291,7 @@ pub fn roll(
 
 /// Says whether a site's facts hold what a KPI is made of.
 fn has_inputs(definition: &KpiDefinition, site: &Group, grid: &Result<GridChoice, Reason>) -> bool {
-    let context = KpiContext { grid: grid.clone(), calendar_assumed: false };
+    let context = KpiContext::new(grid.clone(), false);
     let outcome = (definition.compute)(&site.facts(), &context).value;
     !matches!(outcome, Err(Reason::NoInput | Reason::NoPlannedRunTime))
 }

@@ -197,7 +197,7 @@ pub(crate) fn record(
 ) -> SharedRecord {
     let start = at("2026-10-05T00:00:00+07:00") + minute * 60_000;
     let facts: Facts = pairs.iter().copied().collect();
-    let context = KpiContext { grid: Err(Reason::NoPublishedFactor), calendar_assumed: false };
+    let context = KpiContext::new(Err(Reason::NoPublishedFactor), false);
     SharedRecord {
         site: site.clone(),
         asset: AssetId::new("site").unwrap(),

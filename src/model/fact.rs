@@ -19,6 +19,8 @@ pub enum Merge {
     Sum,
     /// The larger one.
     Max,
+    /// The smaller one.
+    Min,
     /// Not at all: the merged figure has no such measure.
     Never,
 }
@@ -100,6 +102,210 @@ measures! {
     ReactiveObserved = "reactive_observed_ms", over_time Sum, over_assets Sum;
     /// Time over which they should have been. **Unit**: ms.
     ReactiveExpected = "reactive_expected_ms", over_time Sum, over_assets Sum;
+    /// Time in which the machine had failed; part of ADET. **Unit**: ms.
+    FaultTime = "fault_ms", over_time Sum, over_assets Sum;
+    /// Failure events (FE): how often a machine went into a fault. **Source**: ISO 22400-2.
+    Failures = "failures", over_time Sum, over_assets Sum;
+    /// Corrective maintenance time. **Unit**: ms. **Source**: ISO 22400-2.
+    Cmt = "cmt_ms", over_time Sum, over_assets Sum;
+    /// Preventive maintenance time. **Unit**: ms. **Source**: ISO 22400-2.
+    Pmt = "pmt_ms", over_time Sum, over_assets Sum;
+    /// All time, planned or not, of assets with a state: what TEEP divides by. **Unit**: ms.
+    AllTime = "all_time_ms", over_time Sum, over_assets Sum;
+    /// The part of the produced quantity that was spread over a gap. **Unit**: 10⁻⁶ of the product unit.
+    PartsSubstituted = "pq_substituted_micro", over_time Sum, over_assets Sum;
+    /// Counted parts left out as impossible; not part of PQ. **Unit**: 10⁻⁶ of the product unit.
+    PartsExcluded = "pq_excluded_micro", over_time Sum, over_assets Sum;
+    /// Planned scrap quantity. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    PlannedScrapQuantity = "psq_micro", over_time Sum, over_assets Sum;
+    /// Good parts at first inspection. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    GoodParts = "gp_micro", over_time Sum, over_assets Sum;
+    /// Inspected parts. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    InspectedParts = "ip_micro", over_time Sum, over_assets Sum;
+    /// Produced quantity of the first operation of the chain. **Unit**: 10⁻⁶ of the product unit.
+    FirstOperationQuantity = "pq_first_operation_micro", over_time Sum, over_assets Sum;
+    /// Planned order quantity. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    PlannedOrderQuantity = "poq_micro", over_time Sum, over_assets Sum;
+    /// Equipment production capacity: rated output over planned busy time. **Unit**: 10⁻⁶ of the product unit.
+    ProductionCapacity = "epc_micro", over_time Sum, over_assets Sum;
+    /// Consumed material. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    ConsumedMaterial = "cm_micro", over_time Sum, over_assets Sum;
+    /// Integrated good quantity. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    IntegratedGoodQuantity = "igq_micro", over_time Sum, over_assets Sum;
+    /// Production loss. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    ProductionLoss = "pl_micro", over_time Sum, over_assets Sum;
+    /// Storage and transportation loss. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    StorageLoss = "stl_micro", over_time Sum, over_assets Sum;
+    /// Other loss. **Unit**: 10⁻⁶ of the product unit. **Source**: ISO 22400-2.
+    OtherLoss = "ol_micro", over_time Sum, over_assets Sum;
+    /// Actual order execution time (AOET), summed over orders. **Unit**: ms. **Source**: ISO 22400-2.
+    OrderExecution = "aoet_ms", over_time Sum, over_assets Sum;
+    /// Busy time (AUBT) while an order ran. **Unit**: ms.
+    OrderBusy = "order_aubt_ms", over_time Sum, over_assets Sum;
+    /// Production time (APT) while an order ran. **Unit**: ms.
+    OrderProduction = "order_apt_ms", over_time Sum, over_assets Sum;
+    /// Produced quantity while an order ran. **Unit**: 10⁻⁶ of the product unit.
+    OrderQuantity = "order_pq_micro", over_time Sum, over_assets Sum;
+    /// Actual personnel work time. **Unit**: ms. **Source**: ISO 22400-2.
+    PersonnelWork = "apwt_ms", over_time Sum, over_assets Sum;
+    /// Actual personnel attendance time. **Unit**: ms. **Source**: ISO 22400-2.
+    PersonnelAttendance = "apat_ms", over_time Sum, over_assets Sum;
+    /// Electricity drawn from the grid. **Unit**: 10⁻⁶ kWh.
+    ElectricityImport = "electricity_import_micro_kwh", over_time Sum, over_assets Sum;
+    /// Electricity given back to the grid. **Unit**: 10⁻⁶ kWh.
+    ElectricityExport = "electricity_export_micro_kwh", over_time Sum, over_assets Sum;
+    /// Electricity generated behind the boundary. **Unit**: 10⁻⁶ kWh.
+    ElectricityGeneration = "electricity_generation_micro_kwh", over_time Sum, over_assets Sum;
+    /// The renewable part of what was generated. **Unit**: 10⁻⁶ kWh.
+    ElectricityRenewable = "electricity_renewable_micro_kwh", over_time Sum, over_assets Sum;
+    /// Electricity that sub-meters explain. **Unit**: 10⁻⁶ kWh.
+    ElectricitySubmetered = "electricity_submetered_micro_kwh", over_time Sum, over_assets Sum;
+    /// Grid electricity in the tariff's peak band. **Unit**: 10⁻⁶ kWh.
+    ElectricityPeakBand = "electricity_peak_band_micro_kwh", over_time Sum, over_assets Sum;
+    /// Grid electricity in the tariff's normal band. **Unit**: 10⁻⁶ kWh.
+    ElectricityNormalBand = "electricity_normal_band_micro_kwh", over_time Sum, over_assets Sum;
+    /// Grid electricity in the tariff's off-peak band. **Unit**: 10⁻⁶ kWh.
+    ElectricityOffPeakBand = "electricity_off_peak_band_micro_kwh", over_time Sum, over_assets Sum;
+    /// What grid electricity costs by band and price, before VAT. **Unit**: 10⁻⁶ VND.
+    ElectricityCost = "electricity_cost_micro_vnd", over_time Sum, over_assets Sum;
+    /// Largest electricity of a whole quarter-hour block. **Unit**: 10⁻⁶ kWh.
+    QuarterHourPeak = "quarter_hour_peak_micro_kwh", over_time Max, over_assets Never;
+    /// Largest electricity of any thirty successive minutes. **Unit**: 10⁻⁶ kWh.
+    SlidingPeak = "sliding_half_hour_peak_micro_kwh", over_time Max, over_assets Never;
+    /// Electricity that the baseline model expects. **Unit**: 10⁻⁶ kWh.
+    BaselineElectricity = "baseline_electricity_micro_kwh", over_time Sum, over_assets Sum;
+    /// Gas through the boundary. **Unit**: 10⁻⁶ m³.
+    Gas = "gas_micro_m3", over_time Sum, over_assets Sum;
+    /// The part of it that was spread over a gap. **Unit**: 10⁻⁶ m³.
+    GasSubstituted = "gas_substituted_micro_m3", over_time Sum, over_assets Sum;
+    /// Growth that was excluded as impossible; not part of it. **Unit**: 10⁻⁶ m³.
+    GasExcluded = "gas_excluded_micro_m3", over_time Sum, over_assets Sum;
+    /// Time over which every gas meter of the boundary was really read. **Unit**: ms.
+    GasObserved = "gas_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which they should have been. **Unit**: ms.
+    GasExpected = "gas_expected_ms", over_time Sum, over_assets Sum;
+    /// Gas that sub-meters explain. **Unit**: 10⁻⁶ m³.
+    GasSubmetered = "gas_submetered_micro_m3", over_time Sum, over_assets Sum;
+    /// Water through the boundary. **Unit**: 10⁻⁶ m³.
+    Water = "water_micro_m3", over_time Sum, over_assets Sum;
+    /// The part of it that was spread over a gap. **Unit**: 10⁻⁶ m³.
+    WaterSubstituted = "water_substituted_micro_m3", over_time Sum, over_assets Sum;
+    /// Growth that was excluded as impossible; not part of it. **Unit**: 10⁻⁶ m³.
+    WaterExcluded = "water_excluded_micro_m3", over_time Sum, over_assets Sum;
+    /// Time over which every water meter of the boundary was really read. **Unit**: ms.
+    WaterObserved = "water_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which they should have been. **Unit**: ms.
+    WaterExpected = "water_expected_ms", over_time Sum, over_assets Sum;
+    /// Water that sub-meters explain. **Unit**: 10⁻⁶ m³.
+    WaterSubmetered = "water_submetered_micro_m3", over_time Sum, over_assets Sum;
+    /// Steam through the boundary. **Unit**: 10⁻⁶ t.
+    Steam = "steam_micro_t", over_time Sum, over_assets Sum;
+    /// The part of it that was spread over a gap. **Unit**: 10⁻⁶ t.
+    SteamSubstituted = "steam_substituted_micro_t", over_time Sum, over_assets Sum;
+    /// Growth that was excluded as impossible; not part of it. **Unit**: 10⁻⁶ t.
+    SteamExcluded = "steam_excluded_micro_t", over_time Sum, over_assets Sum;
+    /// Time over which every steam meter of the boundary was really read. **Unit**: ms.
+    SteamObserved = "steam_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which they should have been. **Unit**: ms.
+    SteamExpected = "steam_expected_ms", over_time Sum, over_assets Sum;
+    /// Steam that sub-meters explain. **Unit**: 10⁻⁶ t.
+    SteamSubmetered = "steam_submetered_micro_t", over_time Sum, over_assets Sum;
+    /// Wastewater through the boundary. **Unit**: 10⁻⁶ m³.
+    Wastewater = "wastewater_micro_m3", over_time Sum, over_assets Sum;
+    /// The part of it that was spread over a gap. **Unit**: 10⁻⁶ m³.
+    WastewaterSubstituted = "wastewater_substituted_micro_m3", over_time Sum, over_assets Sum;
+    /// Growth that was excluded as impossible; not part of it. **Unit**: 10⁻⁶ m³.
+    WastewaterExcluded = "wastewater_excluded_micro_m3", over_time Sum, over_assets Sum;
+    /// Time over which every wastewater meter of the boundary was really read. **Unit**: ms.
+    WastewaterObserved = "wastewater_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which they should have been. **Unit**: ms.
+    WastewaterExpected = "wastewater_expected_ms", over_time Sum, over_assets Sum;
+    /// Wastewater that sub-meters explain. **Unit**: 10⁻⁶ m³.
+    WastewaterSubmetered = "wastewater_submetered_micro_m3", over_time Sum, over_assets Sum;
+    /// Wastewater that was used again. **Unit**: 10⁻⁶ m³.
+    WastewaterReused = "wastewater_reused_micro_m3", over_time Sum, over_assets Sum;
+    /// Energy of burnt fuels by net calorific value. **Unit**: kJ.
+    FuelEnergy = "fuel_energy_kj", over_time Sum, over_assets Sum;
+    /// The part of it that was spread over a gap. **Unit**: kJ.
+    FuelEnergySubstituted = "fuel_energy_substituted_kj", over_time Sum, over_assets Sum;
+    /// Growth that was excluded as impossible; not part of it. **Unit**: kJ.
+    FuelEnergyExcluded = "fuel_energy_excluded_kj", over_time Sum, over_assets Sum;
+    /// The part of it that was declared, not measured. **Unit**: kJ.
+    FuelEnergyDeclared = "fuel_energy_declared_kj", over_time Sum, over_assets Sum;
+    /// Time over which every fuel meter was really read. **Unit**: ms.
+    FuelObserved = "fuel_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which they should have been. **Unit**: ms.
+    FuelExpected = "fuel_expected_ms", over_time Sum, over_assets Sum;
+    /// Burnt fuels in tonnes of oil equivalent. **Unit**: 10⁻⁶ TOE.
+    FuelToe = "fuel_micro_toe", over_time Sum, over_assets Sum;
+    /// Fossil CO₂ of burnt fuels. **Unit**: µg.
+    Co2Fossil = "co2_fossil_ug", over_time Sum, over_assets Sum;
+    /// CH₄ of burnt fossil fuels. **Unit**: µg.
+    Ch4Fossil = "ch4_fossil_ug", over_time Sum, over_assets Sum;
+    /// CH₄ of burnt biomass. **Unit**: µg.
+    Ch4Biogenic = "ch4_biogenic_ug", over_time Sum, over_assets Sum;
+    /// N₂O of burnt fuels. **Unit**: µg.
+    N2o = "n2o_ug", over_time Sum, over_assets Sum;
+    /// Biogenic CO₂: a memo outside the scopes. **Unit**: µg.
+    Co2Biogenic = "co2_biogenic_ug", over_time Sum, over_assets Sum;
+    /// Scope 1, stationary combustion. **Unit**: µg CO₂e.
+    StationaryCo2e = "scope_1_stationary_ug_co2e", over_time Sum, over_assets Sum;
+    /// Scope 1, mobile combustion. **Unit**: µg CO₂e.
+    MobileCo2e = "scope_1_mobile_ug_co2e", over_time Sum, over_assets Sum;
+    /// Scope 1, processes. **Unit**: µg CO₂e.
+    ProcessCo2e = "scope_1_process_ug_co2e", over_time Sum, over_assets Sum;
+    /// Scope 1, fugitive: refrigerants topped up. **Unit**: µg CO₂e.
+    FugitiveCo2e = "scope_1_fugitive_ug_co2e", over_time Sum, over_assets Sum;
+    /// Scope 2 of purchased steam and heat. **Unit**: µg CO₂e.
+    SteamCo2e = "scope_2_steam_ug_co2e", over_time Sum, over_assets Sum;
+    /// Grid electricity covered by contracts, for the market-based method. **Unit**: 10⁻⁶ kWh.
+    ElectricityContracted = "electricity_contracted_micro_kwh", over_time Sum, over_assets Sum;
+    /// Emissions of that contracted electricity. **Unit**: µg CO₂e.
+    ContractedCo2e = "electricity_contracted_ug_co2e", over_time Sum, over_assets Sum;
+    /// A channel's value over the time in which it was valid: value × time. **Unit**: 10⁻⁶ of the channel's unit × ms.
+    ValueTime = "value_time_micro_ms", over_time Sum, over_assets Never;
+    /// Time in which the channel measured and was valid. **Unit**: ms.
+    ValidTime = "valid_ms", over_time Sum, over_assets Sum;
+    /// Time in which the channel was being calibrated. **Unit**: ms.
+    CalibrationTime = "calibration_ms", over_time Sum, over_assets Sum;
+    /// Time in which the channel or its analyser had a fault, or said nothing. **Unit**: ms.
+    ChannelFaultTime = "channel_fault_ms", over_time Sum, over_assets Sum;
+    /// Time over which the channel should have measured. **Unit**: ms.
+    ChannelExpected = "channel_expected_ms", over_time Sum, over_assets Sum;
+    /// Valid five-minute values.
+    SlotsValid = "slots_valid", over_time Sum, over_assets Never;
+    /// Five-minute values that should have been.
+    SlotsExpected = "slots_expected", over_time Sum, over_assets Never;
+    /// Sum of valid five-minute means. **Unit**: 10⁻⁶ of the channel's unit.
+    SlotMeanSum = "slot_mean_sum_micro", over_time Sum, over_assets Never;
+    /// Valid hours.
+    HoursValid = "hours_valid", over_time Sum, over_assets Never;
+    /// Sum of valid hourly means. **Unit**: 10⁻⁶ of the channel's unit.
+    HourMeanSum = "hour_mean_sum_micro", over_time Sum, over_assets Never;
+    /// Largest valid hourly mean. **Unit**: 10⁻⁶ of the channel's unit.
+    HourMeanMax = "hour_mean_max_micro", over_time Max, over_assets Never;
+    /// Valid hours whose mean lies outside the limit: values to check.
+    HoursToCheck = "hours_to_check", over_time Sum, over_assets Never;
+    /// Valid days.
+    DaysValid = "days_valid", over_time Sum, over_assets Never;
+    /// Valid days whose mean lies outside the limit: values to check.
+    DaysToCheck = "days_to_check", over_time Sum, over_assets Never;
+    /// Smallest valid five-minute mean. **Unit**: 10⁻⁶ of the channel's unit.
+    SlotMeanMin = "slot_mean_min_micro", over_time Min, over_assets Never;
+    /// Largest valid five-minute mean. **Unit**: 10⁻⁶ of the channel's unit.
+    SlotMeanMax = "slot_mean_max_micro", over_time Max, over_assets Never;
+    /// Mass of the pollutant that left; unlike pollutants never merge. **Unit**: mg.
+    PollutantLoad = "pollutant_load_mg", over_time Sum, over_assets Never;
+    /// Flow that carried it while the concentration was valid. **Unit**: 10⁻⁶ m³.
+    PollutantVolume = "pollutant_volume_micro_m3", over_time Sum, over_assets Never;
+    /// Waste that left the site. **Unit**: g (10⁻⁶ t).
+    Waste = "waste_g", over_time Sum, over_assets Sum;
+    /// The part of it that was recycled or used again. **Unit**: g.
+    WasteRecycled = "waste_recycled_g", over_time Sum, over_assets Sum;
+    /// The hazardous part of it. **Unit**: g.
+    WasteHazardous = "waste_hazardous_g", over_time Sum, over_assets Sum;
+    /// The part of it that went to landfill. **Unit**: g.
+    WasteLandfilled = "waste_landfilled_g", over_time Sum, over_assets Sum;
 }
 
 /// Number of measures.
@@ -108,16 +314,38 @@ pub const MEASURES: usize = Measure::ALL.len();
 /// Integers above this magnitude are strings in signed and API JSON. **Source**: RFC 8785 (I-JSON numbers).
 pub const JSON_INTEGER_MAX: i128 = (1 << 53) - 1;
 
+/// Words of 64 bits that say which measures are present.
+const WORDS: usize = 4;
+
+const _: () = assert!(MEASURES <= WORDS * 64, "more measures than bits");
+
 /// The measures of one asset over one span. An absent measure is not 0: nothing was there to measure it.
+///
+/// An asset has a few of all measures, so only those are kept, in the order of their codes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    values: [Option<i128>; MEASURES],
+    /// By code: whether the measure is present.
+    present: [u64; WORDS],
+    /// The present measures, by code.
+    values: Vec<i128>,
 }
 
 impl Facts {
+    /// Returns the place of a measure among the values: where it is, or where it would be inserted.
+    const fn place(&self, measure: Measure) -> Result<usize, usize> {
+        let (word, bit) = (measure as usize / 64, 1_u64 << (measure as usize % 64));
+        let mut before = (self.present[word] & (bit - 1)).count_ones() as usize;
+        let mut earlier = 0;
+        while earlier < word {
+            before += self.present[earlier].count_ones() as usize;
+            earlier += 1;
+        }
+        if self.present[word] & bit == 0 { Err(before) } else { Ok(before) }
+    }
+
     /// Returns a measure, `None` where it is absent.
-    pub const fn get(&self, measure: Measure) -> Option<i128> {
-        self.values[measure as usize]
+    pub fn get(&self, measure: Measure) -> Option<i128> {
+        self.place(measure).ok().map(|place| self.values[place])
     }
 
     /// Returns a measure, 0 where it is absent: for sums in which absence adds nothing.
@@ -125,30 +353,50 @@ impl Facts {
         self.get(measure).unwrap_or(0)
     }
 
+    /// Returns the value of a measure, 0 from now on where it was absent.
+    fn slot(&mut self, measure: Measure) -> &mut i128 {
+        let place = match self.place(measure) {
+            Ok(place) => place,
+            Err(place) => {
+                self.present[measure as usize / 64] |= 1 << (measure as usize % 64);
+                self.values.insert(place, 0);
+                place
+            }
+        };
+        &mut self.values[place]
+    }
+
     /// Sets a measure.
-    pub const fn set(&mut self, measure: Measure, value: i128) {
-        self.values[measure as usize] = Some(value);
+    pub fn set(&mut self, measure: Measure, value: i128) {
+        *self.slot(measure) = value;
     }
 
     /// Removes a measure.
-    pub const fn remove(&mut self, measure: Measure) {
-        self.values[measure as usize] = None;
+    pub fn remove(&mut self, measure: Measure) {
+        if let Ok(place) = self.place(measure) {
+            self.present[measure as usize / 64] &= !(1 << (measure as usize % 64));
+            self.values.remove(place);
+        }
     }
 
     /// Adds to a measure; an absent one starts at 0. Saturates at the limits of i128, which no plant reaches.
     pub fn add(&mut self, measure: Measure, amount: i128) {
-        let slot = &mut self.values[measure as usize];
-        *slot = Some(slot.unwrap_or(0).saturating_add(amount));
+        let slot = self.slot(measure);
+        *slot = slot.saturating_add(amount);
     }
 
     /// Says whether no measure is present.
-    pub fn is_empty(&self) -> bool {
-        self.values.iter().all(Option::is_none)
+    pub const fn is_empty(&self) -> bool {
+        self.values.is_empty()
     }
 
     /// Returns the present measures in the order of their codes.
     pub fn iter(&self) -> impl Iterator<Item = (Measure, i128)> + '_ {
-        Measure::ALL.iter().zip(&self.values).filter_map(|(measure, value)| value.map(|value| (*measure, value)))
+        let mut values = self.values.iter();
+        let words = self.present.iter().enumerate();
+        let codes = words
+            .flat_map(|(word, bits)| (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit));
+        codes.filter_map(move |code| Some((*Measure::ALL.get(code)?, *values.next()?)))
     }
 
     /// Merges the facts of another span of the same asset.
@@ -167,16 +415,26 @@ impl Facts {
     }
 
     fn merge(&mut self, other: &Self, rule: impl Fn(Measure) -> Merge) {
-        for measure in Measure::ALL {
-            let slot = &mut self.values[*measure as usize];
-            let incoming = other.values[*measure as usize];
-            *slot = match (rule(*measure), *slot, incoming) {
-                (Merge::Never, _, _) => None,
-                (_, present, None) | (_, None, present) => present,
-                (Merge::Sum, Some(a), Some(b)) => Some(a.saturating_add(b)),
-                (Merge::Max, Some(a), Some(b)) => Some(a.max(b)),
-            };
+        let join = |measure, a: i128, b: i128| match rule(measure) {
+            Merge::Sum => a.saturating_add(b),
+            Merge::Max => a.max(b),
+            Merge::Min => a.min(b),
+            Merge::Never => a,
+        };
+        if self.present == other.present {
+            // Windows of one asset nearly always have the same measures.
+            for ((measure, more), value) in other.iter().zip(&mut self.values) {
+                *value = join(measure, *value, more);
+            }
+        } else {
+            for (measure, more) in other.iter() {
+                let merged = self.get(measure).map_or(more, |value| join(measure, value, more));
+                self.set(measure, merged);
+            }
         }
+        let never: Vec<Measure> =
+            self.iter().map(|(measure, _)| measure).filter(|measure| rule(*measure) == Merge::Never).collect();
+        never.into_iter().for_each(|measure| self.remove(measure));
     }
 
     /// Returns only the measures in `kept`: what a share policy lets out.

@@ -108,7 +108,7 @@ fn plant_with_shift(to: i8) -> Arc<Plant> {
     let mut plant = (*plant()).clone();
     let (from, to) = (Time::constant(7, 0, 0, 0), Time::constant(to, 0, 0, 0));
     let shift = Shift { name: "ca-1".to_owned(), from, to };
-    plant.calendar = Calendar::new(plant.calendar.zone().clone(), vec![shift], [], []);
+    plant.calendars[0] = Calendar::new(plant.calendars[0].zone().clone(), vec![shift], [], []);
     plant.grains = vec![Grain::QuarterHour, Grain::Shift];
     Arc::new(plant)
 }

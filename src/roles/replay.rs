@@ -166,7 +166,7 @@ fn sample(line: &Line, plant: &Plant) -> Result<Sample, String> {
         .tags
         .binary_search_by(|tag| tag.name.as_str().cmp(&line.tag))
         .map_err(|_| format!("tag \"{}\" is not in the configuration", line.tag))?;
-    let measured_at = instant(&line.time, plant.calendar.zone())?;
+    let measured_at = instant(&line.time, plant.site_calendar().zone())?;
     let (value, read) = read_text(&plant.tags[position], &line.value);
     let declared = match line.quality.as_deref().filter(|name| !name.is_empty()) {
         None => Quality::Good,

@@ -1,19 +1,13 @@
-//! The KPI catalogue: one file a KPI, one entry in [`CATALOGUE`].
+//! The KPI catalogue: one file a KPI, a folder a family, one entry in [`CATALOGUE`].
 //!
 //! A KPI is a function of merged facts, so it is exact at any grain and for any group, on the box and in the hub.
-//! What can be added: a file with a [`KpiDefinition`], and its line in the list.
+//! What can be added: a file with a [`KpiDefinition`] in its family's folder, and its line in the list.
 
-mod availability;
-mod carbon_intensity;
-mod effectiveness;
-mod electricity;
+mod emissions;
+mod energy;
 pub mod grid;
-mod oee;
-mod peak_demand;
-mod power_factor;
-mod quality_ratio;
-mod scope_2;
-mod specific_energy;
+mod production;
+mod quality;
 
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{FactorRef, Flag, KpiId, KpiValue, Reason};
@@ -21,16 +15,20 @@ use crate::model::time::Grain;
 
 /// Every KPI, in the order in which records and pages list them.
 pub static CATALOGUE: &[&KpiDefinition] = &[
-    &availability::DEFINITION,
-    &effectiveness::DEFINITION,
-    &quality_ratio::DEFINITION,
-    &oee::DEFINITION,
-    &electricity::DEFINITION,
-    &specific_energy::DEFINITION,
-    &peak_demand::DEFINITION,
-    &power_factor::DEFINITION,
-    &scope_2::DEFINITION,
-    &carbon_intensity::DEFINITION,
+    // Production
+    &production::availability::DEFINITION,
+    &production::effectiveness::DEFINITION,
+    &production::oee::DEFINITION,
+    // Quality
+    &quality::quality_ratio::DEFINITION,
+    // Energy
+    &energy::electricity::DEFINITION,
+    &energy::specific_energy::DEFINITION,
+    &energy::peak_demand::DEFINITION,
+    &energy::power_factor::DEFINITION,
+    // Emissions
+    &emissions::scope_2::DEFINITION,
+    &emissions::carbon_intensity::DEFINITION,
 ];
 
 /// What a KPI is.
@@ -42,6 +40,12 @@ pub struct KpiDefinition {
     pub name_en: &'static str,
     /// Vietnamese name.
     pub name_vi: &'static str,
+    /// What pages and lists put it under.
+    pub family: Family,
+    /// What it says, in an English sentence.
+    pub definition_en: &'static str,
+    /// What it says, in a Vietnamese sentence.
+    pub definition_vi: &'static str,
     /// The formula, in the element names of its standard.
     pub formula: &'static str,
     /// Unit of the value (UCUM); `1` is a ratio.
@@ -54,10 +58,46 @@ pub struct KpiDefinition {
     pub finest_grain: Grain,
     /// Version of the formula; part of every record.
     pub method: u16,
-    /// When there is no value, in a sentence.
-    pub no_value: &'static str,
+    /// When there is no value, in English.
+    pub no_value_en: &'static str,
+    /// When there is no value, in Vietnamese.
+    pub no_value_vi: &'static str,
     /// The formula.
     pub compute: fn(&Facts, &KpiContext) -> Outcome,
+}
+
+/// What KPIs are grouped by where people read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Time and output of equipment.
+    Production,
+    /// Good parts, scrap and rework.
+    Quality,
+    /// Failures and repair.
+    Maintenance,
+    /// Electricity, gas and steam.
+    Energy,
+    /// Water, wastewater and waste.
+    Water,
+    /// Greenhouse gases.
+    Emissions,
+    /// Stacks and outfalls.
+    Pollutants,
+}
+
+impl Family {
+    /// Returns the name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Quality => "quality",
+            Self::Maintenance => "maintenance",
+            Self::Energy => "energy",
+            Self::Water => "water",
+            Self::Emissions => "emissions",
+            Self::Pollutants => "pollutants",
+        }
+    }
 }
 
 /// What a formula needs beside facts.
@@ -67,6 +107,13 @@ pub struct KpiContext {
     pub grid: Result<GridChoice, Reason>,
     /// No calendar is declared.
     pub calendar_assumed: bool,
+}
+
+impl KpiContext {
+    /// Makes the context of a window; what isn't said here is as for a figure that no configuration speaks of.
+    pub const fn new(grid: Result<GridChoice, Reason>, calendar_assumed: bool) -> Self {
+        Self { grid, calendar_assumed }
+    }
 }
 
 /// The grid emission factor chosen for a window.
@@ -111,11 +158,11 @@ pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context
     };
     let mut flags = outcome.flags;
     let uses = |measure| definition.measures.contains(&measure);
-    let some = |measure| facts.amount(measure) != 0;
-    if uses(Measure::ElectricitySubstituted) && some(Measure::ElectricitySubstituted) {
+    let some = |measure: &Measure| uses(*measure) && facts.amount(*measure) != 0;
+    if SUBSTITUTED.iter().any(some) {
         flags.push(Flag::Substituted);
     }
-    if uses(Measure::ElectricityExcluded) && some(Measure::ElectricityExcluded) {
+    if EXCLUDED.iter().any(some) {
         flags.push(Flag::Excluded);
     }
     if uses(Measure::NoData) && context.calendar_assumed {
@@ -135,37 +182,64 @@ pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context
     }
 }
 
+/// What was really measured, beside what should have been: of each kind of input the time, or the count of values.
+const OBSERVED: &[(Measure, Measure)] = &[
+    (Measure::PartsObserved, Measure::PartsExpected),
+    (Measure::ElectricityObserved, Measure::ElectricityExpected),
+    (Measure::ReactiveObserved, Measure::ReactiveExpected),
+    (Measure::GasObserved, Measure::GasExpected),
+    (Measure::WaterObserved, Measure::WaterExpected),
+    (Measure::SteamObserved, Measure::SteamExpected),
+    (Measure::WastewaterObserved, Measure::WastewaterExpected),
+    (Measure::FuelObserved, Measure::FuelExpected),
+    (Measure::ValidTime, Measure::ChannelExpected),
+];
+
+/// Amounts that were spread over a gap.
+const SUBSTITUTED: &[Measure] = &[
+    Measure::PartsSubstituted,
+    Measure::ElectricitySubstituted,
+    Measure::GasSubstituted,
+    Measure::WaterSubstituted,
+    Measure::SteamSubstituted,
+    Measure::WastewaterSubstituted,
+    Measure::FuelEnergySubstituted,
+];
+
+/// Growth that was left out as impossible.
+const EXCLUDED: &[Measure] = &[
+    Measure::PartsExcluded,
+    Measure::ElectricityExcluded,
+    Measure::GasExcluded,
+    Measure::WaterExcluded,
+    Measure::SteamExcluded,
+    Measure::WastewaterExcluded,
+    Measure::FuelEnergyExcluded,
+];
+
 /// Returns the smallest of the coverages of the inputs that the KPI rests on.
 fn coverage(definition: &KpiDefinition, facts: &Facts) -> Option<f64> {
-    let busy = planned_busy_ms(facts) + facts.amount(Measure::PlannedDown);
-    [
-        (Measure::NoData, busy, busy + facts.amount(Measure::NoData)),
-        (Measure::PartsObserved, facts.amount(Measure::PartsObserved), facts.amount(Measure::PartsExpected)),
-        (
-            Measure::ElectricityObserved,
-            facts.amount(Measure::ElectricityObserved),
-            facts.amount(Measure::ElectricityExpected),
-        ),
-        (Measure::ReactiveObserved, facts.amount(Measure::ReactiveObserved), facts.amount(Measure::ReactiveExpected)),
-    ]
-    .into_iter()
-    .filter(|(measure, _, expected)| definition.measures.contains(measure) && *expected > 0)
-    .map(|(_, observed, expected)| ratio(observed, expected))
-    .reduce(f64::min)
+    let uses = |measure: Measure| definition.measures.contains(&measure);
+    let known = planned_busy_ms(facts) + facts.amount(Measure::PlannedDown);
+    let times = (uses(Measure::NoData)).then(|| (known, known + facts.amount(Measure::NoData)));
+    let inputs = OBSERVED.iter().filter(|(observed, _)| uses(*observed));
+    let inputs = inputs.map(|(observed, expected)| (facts.amount(*observed), facts.amount(*expected)));
+    let shares = times.into_iter().chain(inputs).filter(|(_, expected)| *expected > 0);
+    shares.map(|(observed, expected)| ratio(observed, expected)).reduce(f64::min)
 }
 
 /// Returns the observed planned busy time PBT = APT + AUST + ADET + ADOT. **Unit**: ms. NO_DATA is not in it.
-fn planned_busy_ms(facts: &Facts) -> i128 {
+pub(crate) fn planned_busy_ms(facts: &Facts) -> i128 {
     [Measure::Apt, Measure::Aust, Measure::Adet, Measure::Adot].into_iter().map(|m| facts.amount(m)).sum()
 }
 
 /// Returns whether a machine state is among the inputs.
-fn has_states(facts: &Facts) -> bool {
+pub(crate) fn has_states(facts: &Facts) -> bool {
     facts.get(Measure::NoData).is_some()
 }
 
 /// Returns PBT, or why there is none.
-fn busy_time(facts: &Facts) -> Result<i128, Reason> {
+pub(crate) fn busy_time(facts: &Facts) -> Result<i128, Reason> {
     match planned_busy_ms(facts) {
         _ if !has_states(facts) => Err(Reason::NoInput),
         0 if facts.amount(Measure::NoData) > 0 => Err(Reason::NoData),
@@ -175,7 +249,7 @@ fn busy_time(facts: &Facts) -> Result<i128, Reason> {
 }
 
 /// Returns the produced quantity, or why there is none.
-fn produced(facts: &Facts) -> Result<i128, Reason> {
+pub(crate) fn produced(facts: &Facts) -> Result<i128, Reason> {
     match facts.get(Measure::ProducedQuantity) {
         None => Err(Reason::NoInput),
         Some(0) if facts.amount(Measure::PartsObserved) == 0 => Err(Reason::NoData),
@@ -185,7 +259,7 @@ fn produced(facts: &Facts) -> Result<i128, Reason> {
 }
 
 /// Returns net electricity in 10⁻⁶ kWh, or why there is none. Nothing measured is no zero.
-fn electricity_micro_kwh(facts: &Facts) -> Result<i128, Reason> {
+pub(crate) fn electricity_micro_kwh(facts: &Facts) -> Result<i128, Reason> {
     match facts.get(Measure::Electricity) {
         None => Err(Reason::NoInput),
         Some(0)
@@ -199,14 +273,14 @@ fn electricity_micro_kwh(facts: &Facts) -> Result<i128, Reason> {
 }
 
 /// Returns scope 2 emissions in tCO2e with the factor used.
-fn scope_2_tco2e(facts: &Facts, context: &KpiContext) -> Result<(f64, GridChoice), Reason> {
+pub(crate) fn scope_2_tco2e(facts: &Facts, context: &KpiContext) -> Result<(f64, GridChoice), Reason> {
     let energy = electricity_micro_kwh(facts)?;
     let grid = context.grid.clone()?;
     Ok((ratio(energy, 1_000_000_000) * grid.tco2e_per_mwh, grid))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the final ratio is the one place where f64 appears")]
-fn ratio(numerator: i128, denominator: i128) -> f64 {
+pub(crate) fn ratio(numerator: i128, denominator: i128) -> f64 {
     numerator as f64 / denominator as f64
 }
 
@@ -223,7 +297,7 @@ pub(crate) mod testing {
         let facts: Facts = pairs.iter().copied().collect();
         let factor = FactorRef { id: "vn_grid_2023".to_owned(), version: Digest::ZERO, year: 2023 };
         let grid = Ok(GridChoice { tco2e_per_mwh: 0.6592, factor, provisional: false });
-        evaluate(find(kpi).unwrap(), &facts, Grain::Day, &KpiContext { grid, calendar_assumed: false })
+        evaluate(find(kpi).unwrap(), &facts, Grain::Day, &KpiContext::new(grid, false))
     }
 
     /// Asserts a value to 1e-6 relative.

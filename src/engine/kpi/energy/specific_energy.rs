@@ -1,14 +1,17 @@
 //! Specific energy consumption.
 
-use super::{KpiContext, KpiDefinition, Outcome, electricity_micro_kwh, produced, ratio};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, electricity_micro_kwh, produced, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{KpiId, Reason};
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("specific_energy"),
     name_en: "Specific energy consumption",
     name_vi: "Suất tiêu hao năng lượng",
+    family: Family::Energy,
+    definition_en: "Electricity for each unit produced.",
+    definition_vi: "Điện năng cho mỗi đơn vị sản phẩm.",
     formula: "E / PQ",
     unit: "kW.h/{unit}",
     measures: &[
@@ -24,7 +27,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "ISO 50006, ratio EnPI; ISO 22400-2, comprehensive energy consumption",
     finest_grain: Grain::FiveMinutes,
     method: 1,
-    no_value: "nothing was produced, or electricity was not measured",
+    no_value_en: "nothing was produced, or electricity was not measured",
+    no_value_vi: "không có sản lượng, hoặc không đo điện",
     compute,
 };
 

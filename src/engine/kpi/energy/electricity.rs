@@ -1,14 +1,17 @@
 //! Electricity use.
 
-use super::{KpiContext, KpiDefinition, Outcome, electricity_micro_kwh, ratio};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, electricity_micro_kwh, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::KpiId;
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("electricity"),
     name_en: "Electricity use",
     name_vi: "Điện năng tiêu thụ",
+    family: Family::Energy,
+    definition_en: "Electricity that the site or asset used: drawn from the grid, plus generated, less given back.",
+    definition_vi: "Điện năng đã dùng: mua từ lưới, cộng tự phát, trừ phát trả lưới.",
     formula: "Σ boundary imports + generation − exports",
     unit: "kW.h",
     measures: &[
@@ -21,7 +24,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "difference of cumulative registers; declared boundary meters",
     finest_grain: Grain::Minute,
     method: 1,
-    no_value: "no boundary meter is declared, or none was read in the window",
+    no_value_en: "no boundary meter is declared, or none was read in the window",
+    no_value_vi: "chưa khai báo công tơ ranh giới, hoặc không đọc được công tơ nào trong kỳ",
     compute,
 };
 

@@ -1,21 +1,25 @@
 //! Availability.
 
-use super::{KpiContext, KpiDefinition, Outcome, busy_time, ratio};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, busy_time, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::KpiId;
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("availability"),
     name_en: "Availability",
     name_vi: "Mức sẵn sàng",
+    family: Family::Production,
+    definition_en: "Share of the planned busy time in which the equipment really produced.",
+    definition_vi: "Phần thời gian bận theo kế hoạch mà thiết bị thực sự sản xuất.",
     formula: "APT / PBT",
     unit: "1",
     measures: &[Measure::Apt, Measure::Aust, Measure::Adet, Measure::Adot, Measure::PlannedDown, Measure::NoData],
     standard: "ISO 22400-2, availability",
     finest_grain: Grain::FiveMinutes,
     method: 1,
-    no_value: "no planned busy time was observed",
+    no_value_en: "no planned busy time was observed",
+    no_value_vi: "không quan sát được thời gian bận theo kế hoạch",
     compute,
 };
 

@@ -1,14 +1,17 @@
 //! Overall equipment effectiveness (OEE).
 
-use super::{KpiContext, KpiDefinition, Outcome, busy_time, ratio};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, busy_time, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{KpiId, Reason};
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("oee"),
     name_en: "Overall equipment effectiveness (OEE)",
     name_vi: "Hiệu suất thiết bị tổng thể (OEE)",
+    family: Family::Production,
+    definition_en: "Planned time for the good quantity, beside the planned busy time: what the equipment gave of what it could.",
+    definition_vi: "Thời gian kế hoạch cho sản lượng đạt so với thời gian bận theo kế hoạch: mức thiết bị đạt được so với khả năng.",
     formula: "Σ(PRU × GQ) / ΣPBT = availability × effectiveness × quality ratio",
     unit: "1",
     measures: &[
@@ -28,7 +31,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "ISO 22400-2, OEE index",
     finest_grain: Grain::QuarterHour,
     method: 1,
-    no_value: "nothing was produced, no busy time was observed, or no planned run time per unit is declared",
+    no_value_en: "nothing was produced, no busy time was observed, or no planned run time per unit is declared",
+    no_value_vi: "không có sản lượng, không quan sát được thời gian bận, hoặc chưa khai báo thời gian kế hoạch cho một sản phẩm",
     compute,
 };
 

@@ -1,14 +1,17 @@
 //! Scope 2 emissions, location-based.
 
-use super::{KpiContext, KpiDefinition, Outcome, scope_2_tco2e};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, scope_2_tco2e};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{Flag, KpiId};
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("scope_2"),
     name_en: "Scope 2 emissions, location-based",
     name_vi: "Phát thải gián tiếp (phạm vi 2, theo vị trí)",
+    family: Family::Emissions,
+    definition_en: "Greenhouse gases of the electricity from the grid, by the grid's factor of the year.",
+    definition_vi: "Khí nhà kính từ điện lưới, theo hệ số phát thải lưới điện của năm.",
     formula: "kWh / 1000 × grid factor of the year",
     unit: "t",
     measures: &[
@@ -21,7 +24,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "GHG Protocol Scope 2 Guidance, location-based; Circular 38/2023/TT-BCT, Appendix II",
     finest_grain: Grain::FiveMinutes,
     method: 1,
-    no_value: "electricity was not measured, or no grid factor was published for the year",
+    no_value_en: "electricity was not measured, or no grid factor was published for the year",
+    no_value_vi: "không đo điện, hoặc năm đó chưa công bố hệ số phát thải lưới điện",
     compute,
 };
 

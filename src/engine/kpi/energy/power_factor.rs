@@ -1,14 +1,17 @@
 //! Power factor.
 
-use super::{KpiContext, KpiDefinition, Outcome, electricity_micro_kwh};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, electricity_micro_kwh};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{KpiId, Reason};
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("power_factor"),
     name_en: "Power factor",
     name_vi: "Hệ số công suất",
+    family: Family::Energy,
+    definition_en: "Power factor over the window, from active and reactive energy as billed.",
+    definition_vi: "Hệ số công suất trong kỳ, tính từ điện năng tác dụng và phản kháng như trên hóa đơn.",
     formula: "A_p / √(A_p² + A_q²) from kWh and kvarh",
     unit: "1",
     measures: &[
@@ -24,7 +27,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "Circular 15/2014/TT-BCT, cosφ of the billing period",
     finest_grain: Grain::QuarterHour,
     method: 1,
-    no_value: "reactive energy is not measured, or no energy was used",
+    no_value_en: "reactive energy is not measured, or no energy was used",
+    no_value_vi: "không đo điện năng phản kháng, hoặc không dùng điện",
     compute,
 };
 

@@ -1,14 +1,17 @@
 //! Effectiveness.
 
-use super::{KpiContext, KpiDefinition, Outcome, has_states, ratio};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, has_states, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{Flag, KpiId, Reason};
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("effectiveness"),
     name_en: "Effectiveness",
     name_vi: "Hiệu năng",
+    family: Family::Production,
+    definition_en: "Planned time for what was produced, beside the time it really took.",
+    definition_vi: "Thời gian kế hoạch cho sản lượng đã làm so với thời gian sản xuất thực tế.",
     formula: "PRU × PQ / APT",
     unit: "1",
     measures: &[
@@ -22,7 +25,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "ISO 22400-2, effectiveness; may exceed 1 where PRU is too generous",
     finest_grain: Grain::FiveMinutes,
     method: 1,
-    no_value: "no planned run time per unit is declared, or the actual production time is 0",
+    no_value_en: "no planned run time per unit is declared, or the actual production time is 0",
+    no_value_vi: "chưa khai báo thời gian kế hoạch cho một sản phẩm, hoặc thời gian sản xuất thực tế bằng 0",
     compute,
 };
 

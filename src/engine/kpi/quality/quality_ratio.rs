@@ -1,14 +1,17 @@
 //! Quality ratio.
 
-use super::{KpiContext, KpiDefinition, Outcome, produced, ratio};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, produced, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{KpiId, Reason};
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("quality_ratio"),
     name_en: "Quality ratio",
     name_vi: "Tỷ lệ đạt chất lượng",
+    family: Family::Quality,
+    definition_en: "Share of the produced quantity that is good.",
+    definition_vi: "Phần sản lượng đạt chất lượng trong tổng sản lượng.",
     formula: "GQ / PQ; over several products Σ(PRU × GQ) / Σ(PRU × PQ)",
     unit: "1",
     measures: &[
@@ -22,7 +25,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "ISO 22400-2, quality ratio",
     finest_grain: Grain::FiveMinutes,
     method: 1,
-    no_value: "nothing was produced, or neither good nor scrap quantity is measured",
+    no_value_en: "nothing was produced, or neither good nor scrap quantity is measured",
+    no_value_vi: "không có sản lượng, hoặc không đo sản lượng đạt lẫn phế phẩm",
     compute,
 };
 

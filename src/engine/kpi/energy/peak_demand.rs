@@ -1,14 +1,17 @@
 //! Peak demand.
 
-use super::{KpiContext, KpiDefinition, Outcome, ratio};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{KpiId, Reason};
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("peak_demand"),
     name_en: "Peak demand",
     name_vi: "Công suất cực đại",
+    family: Family::Energy,
+    definition_en: "Largest mean power of a half-hour block.",
+    definition_vi: "Công suất trung bình lớn nhất trong các khoảng 30 phút.",
     formula: "max over 30-min blocks of E(block) × 2",
     unit: "kW",
     measures: &[
@@ -22,7 +25,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "30-minute block demand, as billed",
     finest_grain: Grain::HalfHour,
     method: 1,
-    no_value: "no whole half-hour block was measured, or the blocks of several assets are not known",
+    no_value_en: "no whole half-hour block was measured, or the blocks of several assets are not known",
+    no_value_vi: "không có khoảng 30 phút nào được đo trọn vẹn, hoặc không biết các khoảng của từng đơn vị",
     compute,
 };
 

@@ -1,14 +1,17 @@
 //! Carbon intensity.
 
-use super::{KpiContext, KpiDefinition, Outcome, produced, ratio, scope_2_tco2e};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, produced, ratio, scope_2_tco2e};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{Flag, KpiId};
 use crate::model::time::Grain;
 
-pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("carbon_intensity"),
     name_en: "Carbon intensity",
     name_vi: "Cường độ phát thải",
+    family: Family::Emissions,
+    definition_en: "Greenhouse gases for each unit produced.",
+    definition_vi: "Khí nhà kính cho mỗi đơn vị sản phẩm.",
     formula: "(scope 1 + scope 2) / PQ",
     unit: "kg/{unit}",
     measures: &[
@@ -24,7 +27,8 @@ pub(super) static DEFINITION: KpiDefinition = KpiDefinition {
     standard: "GHG Protocol, intensity ratio",
     finest_grain: Grain::FiveMinutes,
     method: 1,
-    no_value: "nothing was produced, electricity was not measured, or no grid factor was published for the year",
+    no_value_en: "nothing was produced, electricity was not measured, or no grid factor was published for the year",
+    no_value_vi: "không có sản lượng, không đo điện, hoặc năm đó chưa công bố hệ số phát thải lưới điện",
     compute,
 };
 
