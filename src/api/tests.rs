@@ -226,7 +226,18 @@ async fn the_catalogue_says_what_each_kpi_is_and_reveals() {
     let kpis = answer.json()["kpis"].as_array().unwrap().clone();
     let oee = kpis.iter().find(|kpi| kpi["id"] == "oee").unwrap();
     assert_eq!(oee["finest_grain"], "15min");
-    for name in ["name_en", "name_vi", "formula", "unit", "standard", "no_value"] {
+    for name in [
+        "name_en",
+        "name_vi",
+        "family",
+        "definition_en",
+        "definition_vi",
+        "formula",
+        "unit",
+        "standard",
+        "no_value_en",
+        "no_value_vi",
+    ] {
         assert!(!oee[name].as_str().unwrap().is_empty(), "{name}");
     }
     assert!(oee["measures"].as_array().unwrap().contains(&json!("apt_ms")));
