@@ -18,6 +18,7 @@ pub mod kpi;
 pub mod plant;
 mod record;
 mod series;
+mod stage;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -142,6 +143,8 @@ pub struct Engine {
     now: Timestamp,
     refused: Refused,
     events: Events,
+    /// By asset: spans whose minutes are to be computed again.
+    touched: BTreeMap<usize, Vec<Window>>,
 }
 
 impl Engine {
@@ -166,6 +169,7 @@ impl Engine {
             now: Timestamp(i64::MIN),
             refused: Refused::default(),
             events: Events::default(),
+            touched: BTreeMap::new(),
             clock: ClockHistory::always(clock),
             plant,
         }
@@ -237,6 +241,14 @@ impl Engine {
         match self.series.iter_mut().zip(&self.inputs).find(|(_, input)| tags[input.as_usize()].name == swap.tag) {
             Some((series, input)) => series.tell(&tags[input.as_usize()], swap),
             None => self.events.swaps.push((swap.id, SwapOutcome::NoCounter)),
+        }
+    }
+
+    /// Marks the minutes of an asset, by its position, to be computed again: what is known of them has changed. Minutes
+    /// that are still open take it as they close; closed ones are corrected at the next quarter hour.
+    pub fn touch(&mut self, asset: usize, span: Window) {
+        if asset < self.plant.assets.len() && span.start < span.end {
+            self.touched.entry(asset).or_default().push(span);
         }
     }
 
@@ -343,7 +355,7 @@ impl Engine {
         let whole = Span::Whole { window: minute, planned: &planned };
         let mut facts = assemble(&self.plant.assets, &self.children, whole, tags);
         let is_block_end = calendar.window_ending_at(Grain::HalfHour, minute.end).is_some();
-        self.windows.close_half_hour(&mut facts, is_block_end);
+        self.windows.close_half_hour(&self.plant, &mut facts, is_block_end);
         let mut windows = std::mem::take(&mut self.windows);
         let closed = windows.add(&self.plant.grains, calendar, minute, &facts, |before| self.unobserved(before));
         self.windows = windows;

@@ -37,6 +37,51 @@ pub(super) struct TagMinute {
     pub(super) observed_ms: i64,
     /// States with their spans, ascending, without overlap.
     pub(super) states: Vec<(Timestamp, Timestamp, MachineState)>,
+    /// The parts of the amount by the time in which they came, ascending. Only of tags whose amounts are asked for
+    /// parts of a minute.
+    #[serde(skip)]
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// An amount that came evenly within a part of a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Piece {
+    pub(super) from: Timestamp,
+    /// Not after the minute's end.
+    pub(super) to: Timestamp,
+    /// Substituted part included. **Unit**: 10⁻⁶ of the base unit.
+    pub(super) amount: i128,
+    /// The part that was spread over a gap. **Unit**: 10⁻⁶ of the base unit.
+    pub(super) substituted: i128,
+}
+
+impl TagMinute {
+    fn book(&mut self, piece: Piece) {
+        self.amount += piece.amount;
+        self.substituted += piece.substituted;
+        // A spike that is taken back leaves its piece and another one that takes it back, which is as much.
+        self.pieces.push(piece);
+    }
+
+    /// Returns the amount that came in `[from, to)`: linear within each piece, rounded down at each cut, so that the
+    /// parts of a minute that is cut anywhere sum to the whole. **Unit**: 10⁻⁶ of the base unit.
+    pub(super) fn amount_between(&self, from: Timestamp, to: Timestamp) -> i128 {
+        self.pieces.iter().map(|piece| piece.share(piece.amount, from, to)).sum()
+    }
+}
+
+impl Piece {
+    /// Returns the part of an amount of the piece that came in `[from, to)`. An amount of an instant is that instant's.
+    fn share(&self, amount: i128, from: Timestamp, to: Timestamp) -> i128 {
+        let length = i128::from(self.to.ms_since(self.from));
+        if length <= 0 {
+            return if (from..to).contains(&self.from) { amount } else { 0 };
+        }
+        let until = |at: Timestamp| {
+            (amount * i128::from(at.clamp(self.from, self.to).ms_since(self.from))).div_euclid(length)
+        };
+        until(to.max(from)) - until(from)
+    }
 }
 
 /// What became of a sample.
@@ -348,11 +393,11 @@ impl Series {
         let from = at - period_ms;
         let known_until = self.last.map_or(from, |(before, _)| before.max(from));
         if known_until.ms_since(from) * 10 > period_ms {
-            self.spread(amount, from, at, |minute, share| minute.excluded += share);
+            self.spread(amount, from, at, |minute, piece| minute.excluded += piece.amount);
             return;
         }
         self.last = Some((at, amount));
-        self.spread(amount, from, at, |minute, share| minute.amount += share);
+        self.spread(amount, from, at, TagMinute::book);
         self.observe(known_until, at);
     }
 
@@ -367,14 +412,11 @@ impl Series {
         for step in steps {
             match step {
                 Step::Book(Booking { from, to, amount, share }) => {
-                    self.spread(amount, from, to, |minute, part| match share {
-                        Share::Counted => minute.amount += part,
-                        Share::Substituted => {
-                            minute.amount += part;
-                            minute.substituted += part;
-                        }
-                        Share::Excluded => minute.excluded += part,
-                    })
+                    self.spread(amount, from, to, |minute, piece| match share {
+                        Share::Counted => minute.book(piece),
+                        Share::Substituted => minute.book(Piece { substituted: piece.amount, ..piece }),
+                        Share::Excluded => minute.excluded += piece.amount,
+                    });
                 }
                 Step::Watched(from, to) => self.observe(from, to),
                 Step::Noted(note) => self.events.note(note),
@@ -384,18 +426,21 @@ impl Series {
     }
 
     /// Spreads `amount` linearly over `[from, to)`. The shares sum to it exactly.
-    fn spread(&mut self, amount: i128, from: Timestamp, to: Timestamp, mut book: impl FnMut(&mut TagMinute, i128)) {
+    fn spread(&mut self, amount: i128, from: Timestamp, to: Timestamp, mut book: impl FnMut(&mut TagMinute, Piece)) {
         let length = i128::from(to.ms_since(from));
         if amount == 0 {
             return;
         }
         if length <= 0 {
-            return book(self.minute(to.minute()), amount);
+            return book(self.minute(to.minute()), Piece { from: to, to, amount, substituted: 0 });
         }
         // What is taken back must mirror what was booked, rounding included.
         let (sign, size) = (amount.signum(), amount.abs());
         let until = |t: Timestamp| sign * (size * i128::from(t.ms_since(from))).div_euclid(length);
-        each_minute(from, to, |minute, start, end| book(self.minute(minute), until(end) - until(start)));
+        each_minute(from, to, |minute, start, end| {
+            let piece = Piece { from: start, to: end, amount: until(end) - until(start), substituted: 0 };
+            book(self.minute(minute), piece);
+        });
     }
 
     fn observe(&mut self, from: Timestamp, to: Timestamp) {
@@ -501,7 +546,7 @@ mod tests {
             substituted: sum.substituted + minute.substituted,
             excluded: sum.excluded + minute.excluded,
             observed_ms: sum.observed_ms + minute.observed_ms,
-            states: Vec::new(),
+            ..TagMinute::default()
         })
     }
 

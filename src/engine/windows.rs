@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
+use super::plant::Plant;
+use super::stage;
 use crate::model::fact::{Facts, Measure};
 use crate::model::time::{Grain, Timestamp, Window};
 
@@ -43,13 +45,14 @@ impl Windows {
         windows
     }
 
-    /// Completes the half-hour block: at its last minute the block's electricity becomes that minute's peak.
-    pub(super) fn close_half_hour(&mut self, minutes: &mut [Facts], is_last_minute: bool) {
-        for (block, facts) in self.half_hour.iter_mut().zip(minutes) {
+    /// Completes the half-hour block: at its last minute the measures of the block become that minute's.
+    pub(super) fn close_half_hour(&mut self, plant: &Plant, minutes: &mut [Facts], is_last_minute: bool) {
+        for ((block, facts), asset) in self.half_hour.iter_mut().zip(minutes).zip(&plant.assets) {
             let Some(energy) = facts.get(Measure::Electricity) else { continue };
             *block += energy;
             if is_last_minute {
-                facts.set(Measure::HalfHourPeak, std::mem::take(block));
+                let merged = [(Measure::Electricity, std::mem::take(block))].into_iter().collect();
+                facts.merge_over_time(&stage::derive(Grain::HalfHour, &merged, asset, plant));
             }
         }
     }

@@ -1,0 +1,39 @@
+//! Staged measures: what only whole blocks of minutes give, such as a peak demand or a valid hour.
+//!
+//! In: the merged facts of a block's minutes. Out: measures that are set in the block's last minute, so that they
+//! merge into windows as every other measure does. Blocks of 5, 15 and 30 minutes, hour and day are asked finest
+//! first, and what a finer one gave is in the facts of the coarser one: valid five-minute values make an hour, valid
+//! hours a day. A corrected minute has its blocks merged and derived again.
+
+use super::plant::{Asset, Plant};
+use crate::model::fact::{Facts, Measure};
+use crate::model::time::Grain;
+
+/// The blocks, finest first; each is made of whole blocks of the one before.
+pub(super) const BLOCKS: [Grain; 5] =
+    [Grain::FiveMinutes, Grain::QuarterHour, Grain::HalfHour, Grain::Hour, Grain::Day];
+
+/// Minutes before the present one of which [`slide`] gets the electricity: with it they are half an hour.
+pub(super) const SLIDING_MINUTES: usize = 29;
+
+/// Returns the longest block of which [`derive`] gives this asset anything: coarser ones aren't kept for it.
+pub(super) const fn longest(_asset: &Asset) -> Grain {
+    Grain::HalfHour
+}
+
+/// Returns the measures that a block's end sets in its last minute, from the merged facts of the block's minutes.
+pub(super) fn derive(block: Grain, merged: &Facts, _asset: &Asset, _plant: &Plant) -> Facts {
+    let mut derived = Facts::default();
+    if block == Grain::HalfHour
+        && let Some(energy) = merged.get(Measure::Electricity)
+    {
+        derived.set(Measure::HalfHourPeak, energy);
+    }
+    derived
+}
+
+/// Returns the measures that each minute gets from the minutes before it: `previous` is their electricity, oldest
+/// first, fewer than [`SLIDING_MINUTES`] where fewer are known. **Unit**: 10⁻⁶ kWh.
+pub(super) fn slide(_previous: &[i128], _minute: &Facts, _asset: &Asset, _plant: &Plant) -> Facts {
+    Facts::default()
+}
