@@ -14,6 +14,7 @@ use super::problem::Outcome;
 use super::scopes::{ScopeBody, ScopeKind};
 use crate::engine::kpi::{self, KpiContext, KpiDefinition};
 use crate::engine::plant::{Asset, Plant};
+use crate::engine::used;
 use crate::model::fact::Facts;
 use crate::model::id::{AssetId, GatewayId};
 use crate::model::record::{Flag, KpiId, KpiValue, Level, Reason, WindowRecord};
@@ -162,7 +163,7 @@ impl Edge {
                     Answer { record: None, facts: Cow::Owned(facts), closed }
                 }
             };
-            let context = self.context(window);
+            let context = self.context(asset, window);
             figures.extend(query.kpis.iter().filter_map(|id| {
                 let definition = kpi::find(id.as_str())?;
                 Some(answer.figure(definition, asset, query.grain, window, &context, inputs.as_ref()))
@@ -200,13 +201,15 @@ impl Edge {
         Ok(latest.first().map(|(_, facts)| facts.iter().map(|(measure, _)| (measure, 0)).collect()))
     }
 
-    /// Returns what KPIs of a window need beside facts.
-    fn context(&self, window: Window) -> KpiContext {
+    /// Returns what KPIs of an asset's window need beside facts.
+    fn context(&self, asset: &Asset, window: Window) -> KpiContext {
         let plant = &self.plant;
+        let position = plant.assets.iter().position(|known| known.id == asset.id).unwrap_or_default();
         KpiContext::new(
             kpi::grid::choose(&plant.reference, plant.site_calendar().year_of(window), plant.grid_factor),
             plant.site_calendar().is_assumed(),
         )
+        .with_factors(used(plant, position, window))
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod assemble;
 pub mod calendar;
+pub mod carbon;
 mod checkpoint;
 pub mod clock_history;
 pub mod config;
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use checkpoint::CheckpointError;
-pub use record::{reissue, revise};
+pub use record::{reissue, revise, used};
 pub use series::Events;
 
 use assemble::{Contributions, Span, assemble};

@@ -1,6 +1,7 @@
 //! The plant as the engine knows it: tags, assets, calendar and the rules of one configuration.
 
 use super::calendar::Calendar;
+use super::carbon::Emission;
 use super::kpi::grid::MissingFactor;
 use crate::model::id::{AssetId, Digest, SiteId};
 use crate::model::record::Level;
@@ -97,6 +98,8 @@ pub struct Asset {
     pub exit: Option<usize>,
     /// Declared boundary meters.
     pub boundary: Boundary,
+    /// Sources of greenhouse gases at it. Each counts here and in everything the asset stands in.
+    pub emissions: Vec<Emission>,
     /// Which measures are summed from children by explicit choice.
     pub sum_children: SumChildren,
 }
@@ -119,6 +122,7 @@ impl Asset {
             product_unit: ProductUnit::default(),
             exit: None,
             boundary: Boundary::default(),
+            emissions: Vec::new(),
             sum_children: SumChildren::default(),
         }
     }
@@ -127,7 +131,8 @@ impl Asset {
     pub fn inputs(&self) -> impl Iterator<Item = TagIndex> {
         let Boundary { electricity, generation, export, reactive } = &self.boundary;
         let meters = [electricity, generation, export, reactive].into_iter().flatten().copied();
-        [self.state, self.total, self.good, self.scrap, self.rework].into_iter().flatten().chain(meters)
+        let fuels = self.emissions.iter().filter_map(|emission| emission.quantity);
+        [self.state, self.total, self.good, self.scrap, self.rework].into_iter().flatten().chain(meters).chain(fuels)
     }
 }
 

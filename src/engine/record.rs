@@ -2,7 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::kpi::{self, KpiContext, grid};
+use super::carbon;
+use super::kpi::{self, KpiContext, UsedFactors, grid};
 use super::plant::{Asset, Plant};
 use super::{OpenWindow, Revision};
 use crate::model::fact::{Facts, Measure};
@@ -13,9 +14,13 @@ use crate::model::time::{Grain, Window};
 /// Returns the first records of a closed window, in plant order; assets without any fact have none.
 pub(super) fn close(plant: &Plant, clock: ClockState, closed: OpenWindow) -> Vec<WindowRecord> {
     let OpenWindow { grain, window, facts } = closed;
-    let context = context(plant, window);
-    let with_facts = plant.assets.iter().zip(facts).filter(|(_, facts)| !facts.is_empty());
-    with_facts.map(|(asset, facts)| record(plant, clock, asset, grain, window, 1, facts, &context)).collect()
+    let common = context(plant, window);
+    let with_facts = plant.assets.iter().enumerate().zip(facts).filter(|(_, facts)| !facts.is_empty());
+    let close = |((position, asset), facts)| {
+        let context = common.clone().with_factors(used(plant, position, window));
+        record(plant, clock, asset, grain, window, 1, facts, &context)
+    };
+    with_facts.map(close).collect()
 }
 
 /// Returns the next revision of `previous`: its facts plus the correction, the half-hour peak as `peak` says (the
@@ -30,7 +35,7 @@ pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, peak:
     if let Some(peak) = peak {
         facts.set(Measure::HalfHourPeak, peak);
     }
-    let context = context(plant, revision.window);
+    let context = context(plant, revision.window).with_factors(used(plant, revision.asset, revision.window));
     let next = previous.revision + 1;
     Some(record(plant, previous.clock, asset, revision.grain, revision.window, next, facts, &context))
 }
@@ -38,13 +43,21 @@ pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, peak:
 /// Returns the same window's record as another revision, its half-hour peak replaced where `peak` gives one: a window
 /// that closes again after the calendar changed, or whose blocks were corrected while it was open.
 pub fn reissue(plant: &Plant, closed: &WindowRecord, revision: u32, peak: Option<i128>) -> Option<WindowRecord> {
-    let asset = plant.assets.iter().find(|asset| asset.id == closed.asset)?;
+    let position = plant.assets.iter().position(|asset| asset.id == closed.asset)?;
+    let asset = plant.assets.get(position)?;
     let mut facts = closed.facts.clone();
     if let Some(peak) = peak {
         facts.set(Measure::HalfHourPeak, peak);
     }
-    let context = context(plant, closed.window);
+    let context = context(plant, closed.window).with_factors(used(plant, position, closed.window));
     Some(record(plant, closed.clock, asset, closed.grain, closed.window, revision, facts, &context))
+}
+
+/// Returns the reference entries that an asset's facts of a window already rest on.
+pub fn used(plant: &Plant, asset: usize, window: Window) -> UsedFactors {
+    let mut used = UsedFactors::new();
+    carbon::note_factors(plant, asset, window, &mut used);
+    used
 }
 
 /// Returns what KPIs of this window need beside facts.

@@ -112,6 +112,10 @@ identifier!(
     AssetId, "asset id", is_segment, SEGMENT_RULE
 );
 identifier!(
+    /// A source of greenhouse gases: a boiler, a fleet, a cooling system.
+    EmissionId, "emission id", is_segment, SEGMENT_RULE
+);
+identifier!(
     /// The chain of pages for one authority; the name of the sink that sends it.
     StreamName, "stream name", is_segment, SEGMENT_RULE
 );

@@ -77,6 +77,21 @@ pub enum Unit {
     /// Concentration in air, microgram per cubic metre.
     #[serde(rename = "ug/m3")]
     MicrogramPerCubicMetre,
+    /// Mass, kilogram: the base unit.
+    #[serde(rename = "kg")]
+    Kilogram,
+    /// Mass, tonne.
+    #[serde(rename = "t")]
+    Tonne,
+    /// Volume, litre.
+    #[serde(rename = "L")]
+    Litre,
+    /// Energy, megajoule.
+    #[serde(rename = "MJ")]
+    Megajoule,
+    /// Energy, gigajoule.
+    #[serde(rename = "GJ")]
+    Gigajoule,
 }
 
 /// What a unit measures, so that a power is never booked as an energy.
@@ -92,6 +107,8 @@ pub enum Dimension {
     ReactivePower,
     /// m³.
     Volume,
+    /// kg.
+    Mass,
     /// Pieces, tonnes…: the product unit of the asset.
     Count,
     /// Nothing that facts are made of yet.
@@ -100,7 +117,7 @@ pub enum Dimension {
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::WattHour,
         Self::KilowattHour,
         Self::MegawattHour,
@@ -125,6 +142,11 @@ impl Unit {
         Self::Degree,
         Self::PartsPerMillion,
         Self::MicrogramPerCubicMetre,
+        Self::Kilogram,
+        Self::Tonne,
+        Self::Litre,
+        Self::Megajoule,
+        Self::Gigajoule,
     ];
 
     /// Returns the UCUM-like name used in configuration and JSON.
@@ -154,17 +176,25 @@ impl Unit {
             Self::Degree => "deg",
             Self::PartsPerMillion => "ppm",
             Self::MicrogramPerCubicMetre => "ug/m3",
+            Self::Kilogram => "kg",
+            Self::Tonne => "t",
+            Self::Litre => "L",
+            Self::Megajoule => "MJ",
+            Self::Gigajoule => "GJ",
         }
     }
 
     /// Returns what the unit measures.
     pub const fn dimension(self) -> Dimension {
         match self {
-            Self::WattHour | Self::KilowattHour | Self::MegawattHour => Dimension::ActiveEnergy,
+            Self::WattHour | Self::KilowattHour | Self::MegawattHour | Self::Megajoule | Self::Gigajoule => {
+                Dimension::ActiveEnergy
+            }
             Self::VarHour | Self::KilovarHour => Dimension::ReactiveEnergy,
             Self::Watt | Self::Kilowatt | Self::Megawatt => Dimension::ActivePower,
             Self::Var | Self::Kilovar => Dimension::ReactivePower,
-            Self::CubicMetre => Dimension::Volume,
+            Self::CubicMetre | Self::Litre => Dimension::Volume,
+            Self::Kilogram | Self::Tonne => Dimension::Mass,
             Self::One => Dimension::Count,
             Self::Volt | Self::Ampere | Self::Hertz | Self::Celsius | Self::VoltAmpere => Dimension::Other,
             Self::CubicMetrePerHour | Self::MetrePerSecond | Self::Kilopascal | Self::Percent => Dimension::Other,
@@ -172,11 +202,13 @@ impl Unit {
         }
     }
 
-    /// Returns the factor from this unit to the base unit of its dimension (kWh, kvarh, kW, kvar, m³, 1).
+    /// Returns the factor from this unit to the base unit of its dimension (kWh, kvarh, kW, kvar, m³, kg, 1).
     pub const fn base_factor(self) -> f64 {
         match self {
-            Self::WattHour | Self::VarHour | Self::Watt | Self::Var => 1e-3,
-            Self::MegawattHour | Self::Megawatt => 1e3,
+            Self::WattHour | Self::VarHour | Self::Watt | Self::Var | Self::Litre => 1e-3,
+            Self::MegawattHour | Self::Megawatt | Self::Tonne => 1e3,
+            Self::Megajoule => 1.0 / 3.6,
+            Self::Gigajoule => 1e3 / 3.6,
             _ => 1.0,
         }
     }

@@ -8,10 +8,13 @@ mod energy;
 pub mod grid;
 mod production;
 mod quality;
+pub mod used;
 
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{FactorRef, Flag, KpiId, KpiValue, Reason};
 use crate::model::time::Grain;
+
+pub use used::UsedFactors;
 
 /// Every KPI, in the order in which records and pages list them.
 pub static CATALOGUE: &[&KpiDefinition] = &[
@@ -107,12 +110,21 @@ pub struct KpiContext {
     pub grid: Result<GridChoice, Reason>,
     /// No calendar is declared.
     pub calendar_assumed: bool,
+    /// What the facts already rest on: reference entries by which the box made them from quantities.
+    pub used: UsedFactors,
 }
 
 impl KpiContext {
     /// Makes the context of a window; what isn't said here is as for a figure that no configuration speaks of.
     pub const fn new(grid: Result<GridChoice, Reason>, calendar_assumed: bool) -> Self {
-        Self { grid, calendar_assumed }
+        Self { grid, calendar_assumed, used: UsedFactors::new() }
+    }
+
+    /// Adds the reference entries that the facts already rest on. A KPI names those of its own measures.
+    #[must_use]
+    pub fn with_factors(mut self, used: UsedFactors) -> Self {
+        self.used = used;
+        self
     }
 }
 
@@ -168,7 +180,15 @@ pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context
     if uses(Measure::NoData) && context.calendar_assumed {
         flags.push(Flag::CalendarAssumed);
     }
+    let mut factors = outcome.factors;
+    if outcome.value.is_ok() {
+        let present = definition.measures.iter().filter(|measure| facts.get(**measure).is_some());
+        if context.used.collect(present, &mut factors) {
+            flags.push(Flag::Provisional);
+        }
+    }
     flags.sort_unstable();
+    flags.dedup();
     // A ratio of finite integers is finite once its denominator is not 0; the check keeps a NaN from ever travelling.
     let value = outcome.value.and_then(|value| if value.is_finite() { Ok(value) } else { Err(Reason::NoData) });
     KpiValue {
@@ -178,7 +198,7 @@ pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context
         reason: value.err(),
         coverage: coverage(definition, facts),
         flags,
-        factors: outcome.factors,
+        factors,
     }
 }
 
