@@ -3,6 +3,7 @@
 //! Data and arithmetic only. Nothing here reads a clock, opens a file or knows a protocol, and this
 //! room imports no other. A type belongs here when two rooms hand it to each other.
 
+pub mod declared;
 pub mod enterprise;
 pub mod fact;
 pub mod id;
@@ -12,6 +13,7 @@ pub mod record;
 pub mod sample;
 pub mod share;
 pub mod state;
+pub mod statement;
 pub mod swap;
 pub mod tag;
 pub mod time;
