@@ -16,6 +16,8 @@ use serde_json::Value;
 
 #[path = "trip/commissioning.rs"]
 mod commissioning;
+#[path = "trip/golden.rs"]
+mod golden;
 
 /// Each month's energy by the intervals that end in it or at its last midnight. **Unit**: 10⁻⁶ kWh.
 ///
