@@ -119,7 +119,7 @@ pub(super) fn check_grains(
 pub(super) fn build(config: &CalendarConfig, zone: TimeZone, reference: &Reference) -> Calendar {
     let shifts = config.shifts.iter().map(|shift| {
         let shift = shift.get_ref();
-        Shift { name: shift.name.get_ref().clone(), from: shift.from.get_ref().time(), to: shift.to.get_ref().time() }
+        Shift::new(shift.name.get_ref(), shift.from.get_ref().time(), shift.to.get_ref().time())
     });
     let days_off = config.days_off.iter().map(|day| day.get_ref().0);
     let holidays = config.holidays.as_ref().and_then(|set| reference.holidays(set.get_ref()));

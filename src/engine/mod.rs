@@ -30,6 +30,7 @@ pub use record::{reissue, revise, used};
 pub use series::Events;
 
 use assemble::{Contributions, Span, assemble};
+use calendar::{Planned, Planner};
 use clock_history::ClockHistory;
 use plant::Plant;
 use series::{HORIZON_MS, Ingested, Series, TagMinute};
@@ -139,6 +140,7 @@ pub struct Engine {
     /// First and last instant of the other tags' samples: they too say where a recording begins and ends.
     others: Option<(Timestamp, Timestamp)>,
     windows: Windows,
+    planner: Planner,
     /// Every minute before it is closed; `None` before the first advance.
     closed_until: Option<Timestamp>,
     now: Timestamp,
@@ -166,6 +168,7 @@ impl Engine {
             inputs,
             places,
             windows: Windows::default(),
+            planner: Planner::default(),
             closed_until: None,
             now: Timestamp(i64::MIN),
             refused: Refused::default(),
@@ -286,7 +289,7 @@ impl Engine {
 
     /// Returns the facts of a span of which nothing was observed.
     fn unobserved(&self, span: Window) -> Vec<Facts> {
-        let planned = assemble::planned(&self.plant, span);
+        let planned: Vec<Planned> = self.plant.calendars.iter().map(|calendar| calendar.plan(span)).collect();
         let whole = Span::Whole { window: span, planned: &planned };
         assemble(&self.plant.assets, &self.children, whole, Contributions::NONE)
     }
@@ -352,7 +355,7 @@ impl Engine {
         let minutes: Vec<Option<TagMinute>> = self.series.iter_mut().zip(&self.inputs).map(close).collect();
         let tags = Contributions { places: &self.places, minutes: &minutes };
         let calendar = self.plant.site_calendar();
-        let planned = assemble::planned(&self.plant, minute);
+        let planned = self.planner.plan(&self.plant.calendars, minute);
         let whole = Span::Whole { window: minute, planned: &planned };
         let mut facts = assemble(&self.plant.assets, &self.children, whole, tags);
         let is_block_end = calendar.window_ending_at(Grain::HalfHour, minute.end).is_some();

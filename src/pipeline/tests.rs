@@ -107,7 +107,7 @@ fn a_record_says_how_far_the_clock_could_be_trusted_whenever_the_box_died() {
 fn plant_with_shift(to: i8) -> Arc<Plant> {
     let mut plant = (*plant()).clone();
     let (from, to) = (Time::constant(7, 0, 0, 0), Time::constant(to, 0, 0, 0));
-    let shift = Shift { name: "ca-1".to_owned(), from, to };
+    let shift = Shift::new("ca-1", from, to);
     plant.calendars[0] = Calendar::new(plant.calendars[0].zone().clone(), vec![shift], [], []);
     plant.grains = vec![Grain::QuarterHour, Grain::Shift];
     Arc::new(plant)

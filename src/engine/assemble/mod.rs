@@ -8,7 +8,8 @@ mod energy;
 mod parts;
 mod times;
 
-use super::plant::{Asset, Plant};
+use super::calendar::Planned;
+use super::plant::Asset;
 use super::series::TagMinute;
 use crate::model::fact::{Facts, Measure};
 use crate::model::tag::TagIndex;
@@ -35,8 +36,8 @@ pub(super) enum Span<'a> {
     Whole {
         /// The span.
         window: Window,
-        /// Planned operation time in it by calendar of the plant, each ascending, without overlap.
-        planned: &'a [Vec<Window>],
+        /// What each calendar of the plant plans in it.
+        planned: &'a [Planned],
     },
     /// Amounts to be added to a closed minute; its times and expectations stand.
     Correction,
@@ -95,11 +96,6 @@ pub(super) fn children(assets: &[Asset]) -> Vec<Vec<usize>> {
         }
     }
     children
-}
-
-/// Returns planned operation time in a span, by calendar of the plant.
-pub(super) fn planned(plant: &Plant, span: Window) -> Vec<Vec<Window>> {
-    plant.calendars.iter().map(|calendar| calendar.planned(span.start, span.end)).collect()
 }
 
 /// Returns the facts of every asset, in plant order. `children` is what [`children`] returns of the assets, `tags`

@@ -12,7 +12,7 @@ const TIMES: [Measure; 6] =
 pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
     let Some(tag) = scope.asset.state else { return scope.sum_children(&TIMES, facts) };
     let Span::Whole { planned, .. } = scope.span else { return };
-    let planned = planned.get(scope.asset.calendar).map_or(&[][..], Vec::as_slice);
+    let planned = planned.get(scope.asset.calendar).map_or(&[][..], |planned| planned.operation.as_slice());
     STATE_MEASURES.into_iter().for_each(|measure| facts.set(measure, 0));
     let mut known_ms = 0;
     for (start, end, state) in scope.contribution(tag).into_iter().flat_map(|minute| &minute.states) {
