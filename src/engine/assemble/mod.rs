@@ -108,13 +108,25 @@ pub(super) fn assemble(
 ) -> Vec<Facts> {
     let mut all = vec![Facts::default(); assets.len()];
     // Children come after their parent, so backwards each finds its children done.
-    for (position, asset) in assets.iter().enumerate().rev() {
-        let scope = Scope { asset, span, tags, children: &children[position], all: &all };
-        let mut facts = Facts::default();
-        times::add(&scope, &mut facts);
-        parts::add(&scope, &mut facts);
-        energy::add(&scope, &mut facts);
-        all[position] = facts;
+    for position in (0..assets.len()).rev() {
+        all[position] = one(assets, position, &children[position], span, tags, &all);
     }
     all
+}
+
+/// Returns the facts of one asset, by its position; `all` holds those of its children by theirs.
+pub(super) fn one(
+    assets: &[Asset],
+    position: usize,
+    children: &[usize],
+    span: Span<'_>,
+    tags: Contributions<'_>,
+    all: &[Facts],
+) -> Facts {
+    let scope = Scope { asset: &assets[position], span, tags, children, all };
+    let mut facts = Facts::default();
+    times::add(&scope, &mut facts);
+    parts::add(&scope, &mut facts);
+    energy::add(&scope, &mut facts);
+    facts
 }
