@@ -216,9 +216,7 @@ impl DeclaredKind {
 
     /// Returns the units in which such a quantity can be declared.
     pub const fn units(&self) -> &'static [DeclaredUnit] {
-        use DeclaredUnit::{
-            CubicMetre, Gigajoule, Kilogram, KilowattHour, Litre, Megajoule, MegawattHour, One, Tonne,
-        };
+        use DeclaredUnit::{CubicMetre, Gigajoule, Kilogram, KilowattHour, Litre, Megajoule, MegawattHour, One, Tonne};
         match self {
             Self::Fuel { .. } | Self::Process { .. } => {
                 &[Kilogram, Tonne, Litre, CubicMetre, Megajoule, Gigajoule, KilowattHour, MegawattHour]

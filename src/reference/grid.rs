@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{Grade, ReferenceError};
+use super::{EntryRow, EntryValue, Grade, ReferenceError};
 use crate::model::id::Digest;
 use crate::model::record::FactorRef;
 
@@ -25,6 +25,22 @@ pub struct GridFactor {
     pub published: Option<Date>,
     /// How surely it is known.
     pub grade: Grade,
+}
+
+impl GridFactor {
+    /// Returns it as people list it. It counts from the first day of its year.
+    pub(super) fn row(&self) -> EntryRow {
+        EntryRow {
+            kind: "grid_factor",
+            id: self.factor.id.clone(),
+            values: vec![EntryValue::number("value", self.tco2e_per_mwh, UNIT)],
+            source: self.source.clone(),
+            valid_from: Date::new(self.factor.year, 1, 1).ok(),
+            published: self.published,
+            grade: self.grade,
+            version: self.factor.version,
+        }
+    }
 }
 
 /// `[[grid_factor]]` of a data file.

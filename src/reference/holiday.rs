@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{Grade, ReferenceError};
+use super::{EntryRow, EntryValue, Grade, ReferenceError};
+use crate::model::id::Digest;
 
 /// What a date off is called and why it is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,27 @@ pub struct Holiday {
     pub source: String,
     /// How surely it is known.
     pub grade: Grade,
+    /// Digest of the file it was read from.
+    pub version: Digest,
+}
+
+/// Returns a set's days as people list them, ascending; the id of one is the set and the date.
+pub(super) fn rows(set: &str, days: &BTreeMap<Date, Holiday>) -> Vec<EntryRow> {
+    let row = |(date, day): (&Date, &Holiday)| {
+        let mut values = vec![EntryValue::text("name_en", &day.name_en), EntryValue::text("name_vi", &day.name_vi)];
+        values.extend(day.observed_for.map(|holiday| EntryValue::text("observed_for", holiday.to_string())));
+        EntryRow {
+            kind: "holiday",
+            id: format!("{set}_{date}"),
+            values,
+            source: day.source.clone(),
+            valid_from: Some(*date),
+            published: None,
+            grade: day.grade,
+            version: day.version,
+        }
+    };
+    days.iter().map(row).collect()
 }
 
 /// `[[holiday]]` of a data file.
@@ -37,7 +59,12 @@ pub(super) struct Entry {
 }
 
 /// Adds every date of an entry.
-pub(super) fn insert(days: &mut BTreeMap<Date, Holiday>, entry: Entry, file: &str) -> Result<(), ReferenceError> {
+pub(super) fn insert(
+    days: &mut BTreeMap<Date, Holiday>,
+    entry: Entry,
+    file: &str,
+    version: Digest,
+) -> Result<(), ReferenceError> {
     let refuse = |date: Date, message: String| ReferenceError::Holiday { file: file.to_owned(), date, message };
     if let Some((day, holiday)) = entry.observed.iter().find(|(_, holiday)| !entry.dates.contains(holiday)) {
         return Err(refuse(*day, format!("stands for {holiday}, which is none of the dates of \"{}\"", entry.name_en)));
@@ -50,6 +77,7 @@ pub(super) fn insert(days: &mut BTreeMap<Date, Holiday>, entry: Entry, file: &st
             observed_for,
             source: entry.source.clone(),
             grade: entry.grade,
+            version,
         };
         if let Some(other) = days.insert(date, holiday) {
             return Err(refuse(date, format!("is \"{}\" already", other.name_en)));

@@ -4,15 +4,17 @@
 //! date, each with its source and the digest of its file as immutable version. Nothing here chooses a neighbouring
 //! year by itself, and nothing here reads a file or a clock. A data file is one entry in [`FILES`].
 
+mod entry;
 mod grid;
 mod holiday;
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+pub use entry::{EntryRow, EntryValue, Figure};
 pub use grid::GridFactor;
 pub use holiday::Holiday;
 
@@ -25,7 +27,7 @@ pub const FILES: &[(&str, &str)] = &[
 ];
 
 /// How surely an entry is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
     /// Read in the announcement, the law, or a copy of it.
@@ -143,7 +145,7 @@ impl Reference {
             }
             let set = reference.holidays.entry(file.set.unwrap_or_default()).or_default();
             for entry in file.holiday {
-                holiday::insert(set, entry, name)?;
+                holiday::insert(set, entry, name, version)?;
             }
         }
         reference.holidays.retain(|_, days| !days.is_empty());
@@ -173,6 +175,20 @@ impl Reference {
     /// Returns the names of the sets of holidays, ascending.
     pub fn holiday_sets(&self) -> impl Iterator<Item = &str> {
         self.holidays.keys().map(String::as_str)
+    }
+}
+
+impl Reference {
+    /// Returns every entry of every kind in one shape, kind by kind in the order of this list.
+    pub fn entries(&self) -> Vec<EntryRow> {
+        let grid = self.grid_factors.values().map(GridFactor::row);
+        let holidays = self.holidays.iter().flat_map(|(set, days)| holiday::rows(set, days));
+        grid.chain(holidays).collect()
+    }
+
+    /// Returns the entry that a record names by id and version.
+    pub fn entry(&self, id: &str, version: Digest) -> Option<EntryRow> {
+        self.entries().into_iter().find(|entry| entry.id == id && entry.version == version)
     }
 }
 
