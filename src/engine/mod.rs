@@ -208,7 +208,7 @@ impl Engine {
     pub fn ingest(&mut self, batch: &SampleBatch) {
         let now = self.now.max(batch.received_at);
         let (oldest, ahead) = (now - HORIZON_MS, now + AHEAD_MS_MAX);
-        if batch.samples.is_empty() {
+        if batch.samples.is_empty() && batch.context.is_empty() {
             let tags = &self.plant.tags;
             let inputs = self.series.iter_mut().zip(&self.inputs);
             let of_source = inputs.filter(|(_, input)| tags[input.as_usize()].source == batch.source);

@@ -116,6 +116,22 @@ identifier!(
     EmissionId, "emission id", is_segment, SEGMENT_RULE
 );
 identifier!(
+    /// A product that an asset makes.
+    ProductId, "product id", is_segment, SEGMENT_RULE
+);
+identifier!(
+    /// An order that an asset works on.
+    OrderId, "order id", is_segment, SEGMENT_RULE
+);
+identifier!(
+    /// Why a machine stopped or parts were bad: a code of the plant's own list, never free text.
+    ReasonCode, "reason code", is_segment, SEGMENT_RULE
+);
+identifier!(
+    /// What its sender calls an event of production context: the same id again is the same event.
+    EventId, "event id", is_segment, SEGMENT_RULE
+);
+identifier!(
     /// The chain of pages for one authority; the name of the sink that sends it.
     StreamName, "stream name", is_segment, SEGMENT_RULE
 );

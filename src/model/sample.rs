@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::context::ContextEvent;
 use super::number::Number;
 use super::state::MachineState;
 use super::tag::{SourceIndex, TagIndex, TagKind, TagSpec};
@@ -149,6 +150,8 @@ pub struct SampleBatch {
     /// The samples, in arrival order. None at all is a confirmation: the source hears everything that concerns its tags,
     /// and what it last reported of each still stands at `received_at`.
     pub samples: Vec<Sample>,
+    /// What the source told of production, in arrival order. A batch that has any confirms nothing.
+    pub context: Vec<ContextEvent>,
 }
 
 /// Reads a value of `tag` written as text: a number, or for a state tag what its `states` table names, else a state's

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::context::ContextEvent;
 use super::declared::Declared;
 
 /// Something that was said, with its number in the store.
@@ -17,6 +18,8 @@ pub struct Statement {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Said {
+    /// What was told of an asset's production: it counts from its own instant on.
+    Context(ContextEvent),
     /// A quantity was declared. It counts from its approval on.
     Declared(Declared),
     /// A second person approved a declaration.

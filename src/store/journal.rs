@@ -127,7 +127,7 @@ fn express_batch(batch: StoredBatch, tags: &TagIds, own: bool) -> Option<SampleB
         }
     }
     let (delivery, received_at) = (batch.delivery, batch.received_at);
-    source.map(|source| SampleBatch { source, delivery, received_at, samples })
+    source.map(|source| SampleBatch { source, delivery, received_at, samples, context: Vec::new() })
 }
 
 fn configurations(connection: &Connection) -> Result<BTreeMap<i64, Digest>, StoreError> {

@@ -219,7 +219,7 @@ impl Site {
             quality: Quality::Good,
         };
         let samples = (0..4).map(sample).collect();
-        let batches = [SampleBatch { source: SourceIndex(0), delivery: 1, received_at: Timestamp(at), samples }];
+        let batches = [SampleBatch { source: SourceIndex(0), delivery: 1, received_at: Timestamp(at), samples, context: Vec::new() }];
         let seq = self.store.commit(&Commit { now: Timestamp(at), batches: &batches, ..Commit::default() }).unwrap();
         self.wake.send_replace(seq);
     }

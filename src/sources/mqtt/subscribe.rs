@@ -352,7 +352,7 @@ impl Session {
         self.checks.judge(&mut samples);
         report_checks(&mut self.checks, self.of.config.name.get_ref(), &self.of.health, self.of.clock.now());
         self.tally.add("samples", samples.len() as u64);
-        SampleBatch { source: self.of.index, delivery, received_at: self.of.clock.now(), samples }
+        SampleBatch { source: self.of.index, delivery, received_at: self.of.clock.now(), samples, context: Vec::new() }
     }
 
     /// Returns when what was last reported is to be confirmed. Not while samples are gathered: their messages wait for

@@ -62,7 +62,7 @@ fn sample(tag: u32, measured_at: i64, value: f64) -> Sample {
 }
 
 fn batch(delivery: u64, received_at: i64, samples: Vec<Sample>) -> SampleBatch {
-    SampleBatch { source: SourceIndex(0), delivery, received_at: Timestamp(received_at), samples }
+    SampleBatch { source: SourceIndex(0), delivery, received_at: Timestamp(received_at), samples, context: Vec::new() }
 }
 
 fn asset(name: &str) -> AssetId {

@@ -77,6 +77,7 @@ fn batch() -> impl Strategy<Value = SampleBatch> {
             delivery,
             received_at: Timestamp(received_at),
             samples,
+            context: Vec::new(),
         },
     )
 }

@@ -179,6 +179,7 @@ impl Poller {
             delivery: device.next_delivery(),
             received_at: self.clock.now(),
             samples,
+            context: Vec::new(),
         };
         self.inbox.send(batch).await.map_err(|_| InboxClosed)
     }
