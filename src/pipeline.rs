@@ -24,6 +24,7 @@ use crate::model::id::{AssetId, GatewayId, StreamName};
 use crate::model::record::{ClockState, KpiId, WindowRecord};
 use crate::model::sample::SampleBatch;
 use crate::model::share::SharePolicy;
+use crate::model::statement::Statement;
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::time::{Grain, Timestamp, Window};
 use crate::runtime::backoff::Backoff;
@@ -124,6 +125,26 @@ impl Step {
     }
 }
 
+/// What people and systems told, in the order in which the engine hears it, before the samples of the same turn.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Told<'a> {
+    /// Meters that were swapped.
+    pub swaps: &'a [Swap],
+    /// Statements.
+    pub statements: &'a [Statement],
+}
+
+impl Told<'_> {
+    fn is_empty(&self) -> bool {
+        self.swaps.is_empty() && self.statements.is_empty()
+    }
+
+    fn to(self, engine: &mut Engine) {
+        self.swaps.iter().for_each(|swap| engine.tell(swap));
+        self.statements.iter().for_each(|statement| engine.hear(statement));
+    }
+}
+
 /// Engine, streams and store, moved together. Synchronous, so that replay uses the very same steps.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -177,8 +198,9 @@ impl Pipeline {
     /// [`PipelineError`]: the store is unchanged and the pipeline must be [rebuilt](Pipeline::rebuild) before the same
     /// batches are tried again.
     pub fn step(&mut self, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
-        let swaps = self.store.waiting_swaps()?;
-        swaps.iter().for_each(|swap| self.engine.tell(swap));
+        let (swaps, statements) = (self.store.waiting_swaps()?, self.store.waiting_statements()?);
+        let told = Told { swaps: &swaps, statements: &statements };
+        told.to(&mut self.engine);
         for batch in batches {
             self.engine.ingest(batch);
         }
@@ -187,34 +209,34 @@ impl Pipeline {
             // The first commit stores the state that the clock has then.
             None => self.engine.set_clock_history([(now, self.clock_state)].into_iter().collect()),
         }
-        self.advance(&swaps, batches, now)
+        self.advance(told, batches, now)
     }
 
     /// Advances the engine and commits, as often as more minutes are due than one commit closes.
-    fn advance(&mut self, swaps: &[Swap], batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+    fn advance(&mut self, told: Told<'_>, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
         let effects = self.engine.advance(now);
         let mut more = effects.more;
-        let mut step = self.commit(swaps, batches, now, effects)?;
+        let mut step = self.commit(told, batches, now, effects)?;
         while more {
             let effects = self.engine.advance(now);
             more = effects.more;
-            step = step.then(self.commit(&[], &[], now, effects)?);
+            step = step.then(self.commit(Told::default(), &[], now, effects)?);
         }
         Ok(step)
     }
 
-    /// As [`Pipeline::step`], without keeping swaps and samples: they are kept where they come from.
+    /// As [`Pipeline::step`], without keeping what was told and the samples: they are kept where they come from.
     ///
     /// # Errors
     /// As [`Pipeline::step`].
-    pub fn replay(&mut self, swaps: &[Swap], batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
-        swaps.iter().for_each(|swap| self.engine.tell(swap));
+    pub fn replay(&mut self, told: Told<'_>, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+        told.to(&mut self.engine);
         for batch in batches {
             self.engine.ingest(batch);
         }
         // Whether or not it is committed here: where it comes from, it was.
         self.engine.observe_clock(now, self.clock_state);
-        self.advance(&[], &[], now)
+        self.advance(Told::default(), &[], now)
     }
 
     /// Closes every window as it stands: the end of a recording.
@@ -223,7 +245,7 @@ impl Pipeline {
     /// As [`Pipeline::step`].
     pub fn finish(&mut self, now: Timestamp) -> Result<Step, PipelineError> {
         let effects = self.engine.finish();
-        self.commit(&[], &[], now, effects)
+        self.commit(Told::default(), &[], now, effects)
     }
 
     /// Rebuilds engine and streams from the store, after a failed commit or at the start.
@@ -255,7 +277,7 @@ impl Pipeline {
         loop {
             let journal = self.store.journal(through + 1, JOURNAL_COMMITS)?;
             for entry in &journal {
-                entry.swaps.iter().for_each(|swap| self.engine.tell(swap));
+                Told { swaps: &entry.swaps, statements: &entry.statements }.to(&mut self.engine);
                 entry.batches.iter().for_each(|batch| self.engine.ingest(batch));
                 effects.merge(self.engine.advance(entry.now));
                 (through, last) = (entry.seq, Some(entry.now));
@@ -267,7 +289,7 @@ impl Pipeline {
         // Under the configuration that wrote the journal nothing closes here: a closing commits a checkpoint. Under a
         // changed one it may, and then it is new; the checkpoint that goes with it stands after the whole journal.
         if let Some(last) = last.filter(|_| effects.has_closed()) {
-            self.commit(&[], &[], last, effects)?;
+            self.commit(Told::default(), &[], last, effects)?;
         }
         Ok(())
     }
@@ -292,7 +314,7 @@ impl Pipeline {
 
     fn commit(
         &mut self,
-        swaps: &[Swap],
+        told: Told<'_>,
         batches: &[SampleBatch],
         now: Timestamp,
         effects: Effects,
@@ -306,7 +328,7 @@ impl Pipeline {
         }
         let pages = self.cut_pages(now, &records);
         let has_clock_changed = self.store.clock_state().is_some_and(|stored| stored != self.clock_state);
-        let has_input = has_clock_changed || !(batches.is_empty() && swaps.is_empty());
+        let has_input = has_clock_changed || !(batches.is_empty() && told.is_empty());
         if !has_input && pages.is_empty() && !effects.moved && !effects.has_closed() {
             return Ok(Step { refused: effects.refused, events: effects.events, ..Step::default() });
         }
@@ -314,7 +336,8 @@ impl Pipeline {
         let seq = self.store.commit(&Commit {
             now,
             clock: self.clock_state,
-            swaps,
+            swaps: told.swaps,
+            statements: told.statements,
             swap_outcomes: &effects.events.swaps,
             batches,
             facts: &effects.facts,

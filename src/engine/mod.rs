@@ -15,6 +15,7 @@ mod checkpoint;
 pub mod clock_history;
 pub mod config;
 mod counter;
+pub mod declared;
 pub mod kpi;
 pub mod plant;
 mod record;
@@ -32,6 +33,7 @@ pub use series::Events;
 use assemble::{Contributions, Span, assemble};
 use calendar::{Planned, Planner};
 use clock_history::ClockHistory;
+use declared::Declarations;
 use plant::Plant;
 use series::{HORIZON_MS, Ingested, Series, TagMinute};
 use windows::{OpenWindow, Windows};
@@ -39,6 +41,7 @@ use windows::{OpenWindow, Windows};
 use crate::model::fact::{FactRow, Facts, Measure};
 use crate::model::record::{ClockState, WindowRecord};
 use crate::model::sample::SampleBatch;
+use crate::model::statement::Statement;
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::tag::{TagIndex, TagSpec};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
@@ -75,7 +78,23 @@ pub struct Effects {
 impl Effects {
     /// Says whether a minute closed or was corrected: the state has to be made durable together with what came of it.
     pub fn has_closed(&self) -> bool {
-        !(self.facts.is_empty() && self.corrections.is_empty() && self.records.is_empty())
+        !(self.facts.is_empty()
+            && self.corrections.is_empty()
+            && self.records.is_empty()
+            && self.revise.is_empty())
+    }
+
+    /// Adds revisions: a window that is corrected twice takes one revision with both.
+    fn revise_too(&mut self, more: Vec<Revision>) {
+        for revision in more {
+            let place = |held: &&mut Revision| {
+                (held.asset, held.grain, held.window) == (revision.asset, revision.grain, revision.window)
+            };
+            match self.revise.iter_mut().find(place) {
+                Some(held) => held.correction.merge_over_time(&revision.correction),
+                None => self.revise.push(revision),
+            }
+        }
     }
 
     /// Appends what came after.
@@ -83,7 +102,7 @@ impl Effects {
         self.facts.extend(later.facts);
         self.corrections.extend(later.corrections);
         self.records.extend(later.records);
-        self.revise.extend(later.revise);
+        self.revise_too(later.revise);
         self.refused.late += later.refused.late;
         self.refused.duplicate += later.refused.duplicate;
         self.refused.ahead += later.refused.ahead;
@@ -148,6 +167,7 @@ pub struct Engine {
     events: Events,
     /// By asset: spans whose minutes are to be computed again.
     touched: BTreeMap<usize, Vec<Window>>,
+    declared: Declarations,
 }
 
 impl Engine {
@@ -174,6 +194,7 @@ impl Engine {
             refused: Refused::default(),
             events: Events::default(),
             touched: BTreeMap::new(),
+            declared: Declarations::default(),
             clock: ClockHistory::always(clock),
             plant,
         }
@@ -248,6 +269,13 @@ impl Engine {
         }
     }
 
+    /// Takes what was said. What it changes of closed windows is in [`Effects::revise`] of a later
+    /// [`Engine::advance`].
+    pub fn hear(&mut self, statement: &Statement) {
+        let closed_until = self.closed_until;
+        self.declared.hear(&self.plant, statement, self.now, |_| closed_until);
+    }
+
     /// Marks the minutes of an asset, by its position, to be computed again: what is known of them has changed. Minutes
     /// that are still open take it as they close; closed ones are corrected at the next quarter hour.
     pub fn touch(&mut self, asset: usize, span: Window) {
@@ -258,8 +286,11 @@ impl Engine {
 
     /// Moves plant time to `now` (never back) and closes what is due.
     pub fn advance(&mut self, now: Timestamp) -> Effects {
+        let before = self.now;
         self.now = self.now.max(now);
-        self.close(self.now - self.lateness_ms, false)
+        let mut effects = self.close(self.now - self.lateness_ms, false);
+        effects.revise_too(self.declared.revise(&self.plant, before, self.now, false));
+        effects
     }
 
     /// Closes everything that the samples so far can close, and every open window as it stands: the end of a
@@ -281,10 +312,18 @@ impl Engine {
         for mut open in std::mem::take(&mut self.windows.open) {
             let missing = self.unobserved(Window { start: until, end: open.window.end });
             open.facts.iter_mut().zip(&missing).for_each(|(facts, missing)| facts.merge_over_time(missing));
-            let clock = self.clock.worst(open.window);
-            effects.records.extend(record::close(&self.plant, clock, open));
+            effects.records.extend(self.close_window(open));
         }
+        effects.revise_too(self.declared.revise(&self.plant, self.now, self.now, true));
         effects
+    }
+
+    /// Makes the records of a window whose minutes are all in it.
+    fn close_window(&self, mut closed: OpenWindow) -> Vec<WindowRecord> {
+        for (asset, facts) in closed.facts.iter_mut().enumerate() {
+            self.declared.add_to(&self.plant, asset, closed.grain, closed.window, facts);
+        }
+        record::close(&self.plant, self.clock.worst(closed.window), closed)
     }
 
     /// Returns the facts of a span of which nothing was observed.
@@ -364,8 +403,7 @@ impl Engine {
         let closed = windows.add(&self.plant.grains, calendar, minute, &facts, |before| self.unobserved(before));
         self.windows = windows;
         for closed in closed {
-            let clock = self.clock.worst(closed.window);
-            effects.records.extend(record::close(&self.plant, clock, closed));
+            effects.records.extend(self.close_window(closed));
         }
         let rows = self.plant.assets.iter().zip(facts).filter(|(_, facts)| !facts.is_empty());
         effects.facts.extend(rows.map(|(asset, facts)| FactRow { asset: asset.id.clone(), minute: start, facts }));

@@ -70,11 +70,6 @@ pub enum DeclaredKind {
     },
     /// A bill of the electricity supplier. It is compared with the measurement and adds to no figure.
     ElectricityBill(Bill),
-    /// Material of the production chain.
-    Material {
-        /// What became of it.
-        role: MaterialRole,
-    },
 }
 
 /// What an electricity bill says beside its total.
@@ -116,22 +111,6 @@ pub enum WasteStream {
     Other,
 }
 
-/// What became of material. **Source**: ISO 22400-2, elements CM, IGQ, PL, STL and OL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MaterialRole {
-    /// Consumed material (CM).
-    Consumed,
-    /// Integrated good quantity (IGQ).
-    IntegratedGood,
-    /// Lost in production (PL).
-    ProductionLoss,
-    /// Lost in storage and transport (STL).
-    StorageLoss,
-    /// Lost otherwise (OL).
-    OtherLoss,
-}
-
 /// What a declared quantity is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DeclaredUnit {
@@ -159,14 +138,11 @@ pub enum DeclaredUnit {
     /// Energy.
     #[serde(rename = "GJ")]
     Gigajoule,
-    /// The asset's own product unit.
-    #[serde(rename = "1")]
-    One,
 }
 
 impl DeclaredUnit {
     /// Every unit.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 8] = [
         Self::Kilogram,
         Self::Tonne,
         Self::Litre,
@@ -175,7 +151,6 @@ impl DeclaredUnit {
         Self::MegawattHour,
         Self::Megajoule,
         Self::Gigajoule,
-        Self::One,
     ];
 
     /// Returns the UCUM-like name used in JSON, CSV and lists.
@@ -189,7 +164,6 @@ impl DeclaredUnit {
             Self::MegawattHour => "MWh",
             Self::Megajoule => "MJ",
             Self::Gigajoule => "GJ",
-            Self::One => "1",
         }
     }
 
@@ -210,13 +184,12 @@ impl DeclaredKind {
             Self::Contract { .. } => "contract",
             Self::Waste { .. } => "waste",
             Self::ElectricityBill(_) => "electricity_bill",
-            Self::Material { .. } => "material",
         }
     }
 
     /// Returns the units in which such a quantity can be declared.
     pub const fn units(&self) -> &'static [DeclaredUnit] {
-        use DeclaredUnit::{CubicMetre, Gigajoule, Kilogram, KilowattHour, Litre, Megajoule, MegawattHour, One, Tonne};
+        use DeclaredUnit::{CubicMetre, Gigajoule, Kilogram, KilowattHour, Litre, Megajoule, MegawattHour, Tonne};
         match self {
             Self::Fuel { .. } | Self::Process { .. } => {
                 &[Kilogram, Tonne, Litre, CubicMetre, Megajoule, Gigajoule, KilowattHour, MegawattHour]
@@ -224,7 +197,6 @@ impl DeclaredKind {
             Self::Refrigerant { .. } | Self::Waste { .. } => &[Kilogram, Tonne],
             Self::Steam { .. } => &[Tonne, Gigajoule],
             Self::Contract { .. } | Self::ElectricityBill(_) => &[KilowattHour, MegawattHour],
-            Self::Material { .. } => &[One],
         }
     }
 }

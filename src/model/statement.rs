@@ -33,3 +33,15 @@ pub enum Said {
         of: i64,
     },
 }
+
+impl Said {
+    /// Returns the name of the kind, as databases keep it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Context(_) => "context",
+            Self::Declared(_) => "declared",
+            Self::Approved { .. } => "approved",
+            Self::Withdrawn { .. } => "withdrawn",
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::civil::Time;
 
-use super::{
+use super::{Told, 
     Arc, Clock, ClockState, Ends, GatewayKey, Health, KpiId, Measure, Pipeline, Plant, Reader, SampleBatch,
     SharePolicy, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, WindowRecord, mpsc, run, watch,
 };
@@ -169,7 +169,7 @@ fn replayed(kept: &Pipeline) -> Pipeline {
     let mut again = open(Store::open_in_memory(&plant().tags, plant().config, "").unwrap());
     for entry in kept.store.journal(1, 10_000).unwrap() {
         again.set_clock_state(entry.clock);
-        again.replay(&entry.swaps, &entry.batches, entry.now).unwrap();
+        again.replay(Told { swaps: &entry.swaps, statements: &entry.statements }, &entry.batches, entry.now).unwrap();
     }
     again
 }

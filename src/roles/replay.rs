@@ -21,7 +21,7 @@ use crate::model::sample::{Quality, Sample, SampleBatch, read_text};
 use crate::model::tag::{SourceIndex, TagIndex};
 use crate::model::time::{Grain, Timestamp};
 use crate::model::unit::ProductUnit;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Told};
 use crate::store::{Reader, Store};
 
 /// Samples handed to the engine at once: bounds memory beside the recording itself.
@@ -85,7 +85,8 @@ fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pi
         for entry in &entries {
             unmapped += entry.unmapped;
             pipeline.set_clock_state(entry.clock);
-            pipeline.replay(&entry.swaps, &entry.batches, entry.now)?;
+            let told = Told { swaps: &entry.swaps, statements: &entry.statements };
+            pipeline.replay(told, &entry.batches, entry.now)?;
         }
     }
     for (tag, left_out) in journal.thinned()? {
@@ -110,7 +111,7 @@ fn replay_recording(path: &Path, plant: &Plant, pipeline: &mut Pipeline) -> anyh
     for chunk in samples.chunk_by(same_day).flat_map(|day| day.chunks(BATCH_SAMPLES)) {
         now = chunk.last().map_or(now, |sample| sample.measured_at);
         let batch = SampleBatch { source: SourceIndex(0), delivery: 0, received_at: now, samples: chunk.to_vec(), context: Vec::new() };
-        pipeline.replay(&[], &[batch], now)?;
+        pipeline.replay(Told::default(), &[batch], now)?;
     }
     pipeline.finish(now)?;
     Ok(rejected)

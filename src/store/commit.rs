@@ -4,11 +4,12 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::envelope;
 use super::error::StoreError;
-use super::{Store, block, clock, facts, pages, position, records, swaps};
+use super::{Store, block, clock, facts, pages, position, records, statements, swaps};
 use crate::ledger::page::SignedPage;
 use crate::model::fact::FactRow;
 use crate::model::record::{ClockState, WindowRecord};
 use crate::model::sample::SampleBatch;
+use crate::model::statement::Statement;
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::time::Timestamp;
 
@@ -29,6 +30,8 @@ pub struct Commit<'a> {
     pub swaps: &'a [Swap],
     /// What became of told swaps, these or earlier ones.
     pub swap_outcomes: &'a [(i64, SwapOutcome)],
+    /// Statements that waited and that the engine took before the samples.
+    pub statements: &'a [Statement],
     /// The samples, in arrival order.
     pub batches: &'a [SampleBatch],
     /// Facts of closed minutes. A row that is there already is replaced.
@@ -62,6 +65,8 @@ impl Store {
             clock::note(&transaction, seq, commit.now, commit.clock)?;
         }
         swaps::note(&transaction, seq, commit.swaps, commit.swap_outcomes)?;
+        statements::note(&transaction, seq, commit.statements)?;
+        statements::file(&transaction, seq, commit.now, commit.batches)?;
         block::stage(&transaction, &self.tags, seq, commit.batches)?;
         facts::replace(&transaction, commit.facts)?;
         facts::add(&transaction, commit.corrections)?;

@@ -8,12 +8,15 @@ use super::commit::CHECKPOINT_CODEC;
 use super::envelope;
 use super::error::StoreError;
 use super::stored::{self, StoredBatch, StoredCommit};
+use super::statements::{self, Taken};
 use super::tags::TagIds;
 use super::{clock, position, swaps};
 use crate::ledger::page::Head;
+use crate::model::context::ContextEvent;
 use crate::model::id::{Digest, StreamName};
 use crate::model::record::ClockState;
 use crate::model::sample::{Sample, SampleBatch};
+use crate::model::statement::Statement;
 use crate::model::swap::Swap;
 use crate::model::tag::SourceIndex;
 use crate::model::time::Timestamp;
@@ -36,6 +39,8 @@ pub struct JournalEntry {
     pub config: Digest,
     /// Told swaps that the engine took before the batches.
     pub swaps: Vec<Swap>,
+    /// Statements that the engine heard before the batches, in that order.
+    pub statements: Vec<Statement>,
     /// The batches, in the order they were committed; empty where the turn only advanced time.
     pub batches: Vec<SampleBatch>,
     /// Samples of tags that the open configuration doesn't have with the same meaning; 0 under the entry's own one.
@@ -77,12 +82,14 @@ pub(super) fn read(
     }
     let configurations = configurations(&snapshot)?;
     let mut swaps = swaps::taken(&snapshot, from_seq, last)?;
+    let mut statements = statements::taken(&snapshot, from_seq, last)?;
     let clock = clock::between(&snapshot, from_seq, last)?;
     let clock_at = |seq| clock[..clock.partition_point(|(from, _)| *from <= seq)].last().map(|(_, state)| *state);
     let entry = |commit: StoredCommit| {
         let told = swaps.remove(&commit.seq).unwrap_or_default();
         let clock = clock_at(commit.seq).unwrap_or(ClockState::Unknown);
-        Ok(JournalEntry { swaps: told, clock, ..express(commit, tags, &configurations)? })
+        let taken = statements.remove(&commit.seq).unwrap_or_default();
+        Ok(JournalEntry { swaps: told, clock, ..express(commit, taken, tags, &configurations)? })
     };
     commits.into_iter().map(entry).collect()
 }
@@ -90,6 +97,7 @@ pub(super) fn read(
 /// Turns lasting ids into positions of the open configuration.
 fn express(
     commit: StoredCommit,
+    mut taken: Taken,
     tags: &TagIds,
     configurations: &BTreeMap<i64, Digest>,
 ) -> Result<JournalEntry, StoreError> {
@@ -102,21 +110,27 @@ fn express(
     let batches = commit
         .batches
         .into_iter()
-        .filter_map(|batch| {
+        .enumerate()
+        .filter_map(|(place, batch)| {
             let samples_due = batch.samples.len();
-            let expressed = express_batch(batch, tags, own);
+            let expressed = express_batch(batch, taken.brought.remove(&place).unwrap_or_default(), tags, own);
             let samples = expressed.as_ref().map_or(0, |batch| batch.samples.len());
             unmapped += (samples_due - samples) as u64;
             expressed
         })
         .collect();
     let (seq, now, clock) = (commit.seq, commit.now, ClockState::Unknown);
-    Ok(JournalEntry { seq, now, clock, config, swaps: Vec::new(), batches, unmapped, thinned })
+    Ok(JournalEntry { seq, now, clock, config, swaps: Vec::new(), statements: taken.waited, batches, unmapped, thinned })
 }
 
 /// Positions of sources change with the configuration too: a batch of another one goes to whoever delivers its tags
-/// in the open one, and to nobody where that has none of them.
-fn express_batch(batch: StoredBatch, tags: &TagIds, own: bool) -> Option<SampleBatch> {
+/// in the open one, and to nobody where that has none of them. Context names its asset and needs no deliverer.
+fn express_batch(
+    batch: StoredBatch,
+    context: Vec<ContextEvent>,
+    tags: &TagIds,
+    own: bool,
+) -> Option<SampleBatch> {
     let mut source = own.then_some(SourceIndex(batch.source));
     let mut samples = Vec::with_capacity(batch.samples.len());
     for sample in batch.samples {
@@ -127,7 +141,8 @@ fn express_batch(batch: StoredBatch, tags: &TagIds, own: bool) -> Option<SampleB
         }
     }
     let (delivery, received_at) = (batch.delivery, batch.received_at);
-    source.map(|source| SampleBatch { source, delivery, received_at, samples, context: Vec::new() })
+    let source = source.or_else(|| (!context.is_empty()).then_some(SourceIndex(batch.source)));
+    source.map(|source| SampleBatch { source, delivery, received_at, samples, context })
 }
 
 fn configurations(connection: &Connection) -> Result<BTreeMap<i64, Digest>, StoreError> {

@@ -31,6 +31,7 @@ mod reader;
 mod records;
 mod samples;
 mod span;
+mod statements;
 mod stored;
 mod stretch;
 mod swaps;
@@ -53,11 +54,13 @@ pub use journal::{JournalEntry, Resume};
 pub use latest::LatestSample;
 pub use reader::{Counts, Reader};
 pub use samples::{CommittedSample, SampleRun};
+pub use statements::{Declaration, Standing, Statements, Unsaid, Word};
 pub use swaps::{SwapRow, Swaps};
 
 use crate::model::fact::Facts;
 use crate::model::id::{AssetId, Digest};
 use crate::model::record::ClockState;
+use crate::model::statement::Statement;
 use crate::model::swap::Swap;
 use crate::model::tag::TagSpec;
 use crate::model::time::{Grain, Timestamp, Window};
@@ -201,6 +204,15 @@ impl Store {
         swaps::waiting(&self.connection)
     }
 
+    /// Returns the statements that no commit has taken, in the order they were written down. Cheap to call for each
+    /// commit.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a row can't be read.
+    pub fn waiting_statements(&self) -> Result<Vec<Statement>, StoreError> {
+        statements::waiting(&self.connection)
+    }
+
     /// Returns the highest revision of a window's record, `None` where it never closed.
     ///
     /// # Errors
@@ -237,6 +249,14 @@ impl Store {
     /// Returns a reader of the same database.
     pub fn reader(&self) -> Reader {
         Reader::at(self.place.clone())
+    }
+
+    /// Returns the statements of the same database.
+    ///
+    /// # Errors
+    /// Those of opening a connection.
+    pub fn statements(&self) -> Result<Statements, StoreError> {
+        Statements::at(&self.place)
     }
 
     /// Returns the cursors of the same database.

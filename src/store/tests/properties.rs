@@ -132,6 +132,7 @@ impl Model {
         }
         let commit = Commit {
             swaps: &[],
+            statements: &[],
             swap_outcomes: &[],
             clock: ClockState::Unknown,
             now: Timestamp(turn.now),
@@ -154,6 +155,7 @@ impl Model {
             clock: ClockState::Unknown,
             config: CONFIG,
             swaps: vec![],
+            statements: vec![],
             batches: turn.batches,
             unmapped: 0,
             thinned: 0,
