@@ -87,6 +87,9 @@ pub(super) enum Reason {
     BelowFinestGrain,
     NotMergeable,
     NotShared,
+    TooFewValid,
+    NotCorrectable,
+    NoLimit,
 }
 
 /// What a reader must know beside a value.
@@ -103,6 +106,7 @@ pub(super) enum Flag {
     #[schema(rename = "scope1_not_declared")]
     Scope1NotDeclared,
     WindowOpen,
+    OxygenHigh,
 }
 
 /// A reference entry.

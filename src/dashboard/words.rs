@@ -22,6 +22,11 @@ pub(super) const fn reason(reason: Reason, language: Language) -> &'static str {
         Reason::BelowFinestGrain => ("kỳ ngắn hơn mức chỉ số cho phép", "the window is too short for this KPI"),
         Reason::NotMergeable => ("không cộng gộp được cho phạm vi này", "can't be merged for this scope"),
         Reason::NotShared => ("cơ sở không chia sẻ", "not shared by the factory"),
+        Reason::TooFewValid => ("chưa đủ giá trị hợp lệ trong kỳ", "too few valid values"),
+        Reason::NotCorrectable => {
+            ("thiếu giá trị để quy đổi về điều kiện chuẩn", "what the correction needs was not measured")
+        }
+        Reason::NoLimit => ("chưa khai báo giới hạn cho kỳ", "no limit is declared for the window"),
     };
     language.pick(vi, en)
 }
@@ -60,6 +65,7 @@ pub(super) const fn flag(flag: Flag, language: Language) -> &'static str {
         Flag::Excluded => ("đã loại phần tăng bất khả thi", "impossible growth was left out"),
         Flag::Scope1NotDeclared => ("chưa khai báo phát thải trực tiếp", "direct emissions not declared"),
         Flag::WindowOpen => ("kỳ chưa kết thúc", "the window is still open"),
+        Flag::OxygenHigh => ("O₂ trên 18 %: có thể lọt khí vào đường lấy mẫu", "O₂ above 18 %: air may leak in"),
     };
     language.pick(vi, en)
 }
@@ -129,6 +135,15 @@ pub(super) const fn product(unit: ProductUnit, language: Language) -> &'static s
         ProductUnit::SquareMetre => "m²",
         ProductUnit::CubicMetre => "m³",
         ProductUnit::Litre => language.pick("lít", "L"),
+        ProductUnit::MilligramPerNormalCubicMetre => "mg/Nm³",
+        ProductUnit::MilligramPerLitre => "mg/L",
+        ProductUnit::Acidity => "",
+        ProductUnit::PlatinumCobalt => "Pt-Co",
+        ProductUnit::Celsius => "°C",
+        ProductUnit::Percent => "%",
+        ProductUnit::Kilopascal => "kPa",
+        ProductUnit::CubicMetrePerHour => "m³/h",
+        ProductUnit::NormalCubicMetrePerHour => "Nm³/h",
     }
 }
 

@@ -18,6 +18,7 @@ mod counter;
 pub mod declared;
 pub mod kpi;
 pub mod plant;
+pub mod pollutant;
 mod record;
 mod series;
 mod stage;
@@ -398,7 +399,7 @@ impl Engine {
         let whole = Span::Whole { window: minute, planned: &planned };
         let mut facts = assemble(&self.plant.assets, &self.children, whole, tags);
         let is_block_end = calendar.window_ending_at(Grain::HalfHour, minute.end).is_some();
-        self.windows.close_half_hour(&self.plant, &mut facts, is_block_end);
+        self.windows.close_half_hour(&self.plant, &mut facts, is_block_end, minute.end);
         let mut windows = std::mem::take(&mut self.windows);
         let closed = windows.add(&self.plant.grains, calendar, minute, &facts, |before| self.unobserved(before));
         self.windows = windows;

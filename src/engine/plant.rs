@@ -3,6 +3,7 @@
 use super::calendar::Calendar;
 use super::carbon::Emission;
 use super::kpi::grid::MissingFactor;
+use super::pollutant::Channel;
 use crate::model::id::{AssetId, Digest, SiteId};
 use crate::model::record::Level;
 use crate::model::tag::{TagIndex, TagSpec};
@@ -100,6 +101,8 @@ pub struct Asset {
     pub boundary: Boundary,
     /// Sources of greenhouse gases at it. Each counts here and in everything the asset stands in.
     pub emissions: Vec<Emission>,
+    /// It is a channel: one parameter of a stack or an outfall.
+    pub channel: Option<Box<Channel>>,
     /// Which measures are summed from children by explicit choice.
     pub sum_children: SumChildren,
 }
@@ -123,6 +126,7 @@ impl Asset {
             exit: None,
             boundary: Boundary::default(),
             emissions: Vec::new(),
+            channel: None,
             sum_children: SumChildren::default(),
         }
     }
@@ -132,7 +136,8 @@ impl Asset {
         let Boundary { electricity, generation, export, reactive } = &self.boundary;
         let meters = [electricity, generation, export, reactive].into_iter().flatten().copied();
         let fuels = self.emissions.iter().filter_map(|emission| emission.quantity);
-        [self.state, self.total, self.good, self.scrap, self.rework].into_iter().flatten().chain(meters).chain(fuels)
+        let own = [self.state, self.total, self.good, self.scrap, self.rework].into_iter().flatten();
+        own.chain(meters).chain(fuels).chain(self.channel.iter().flat_map(|channel| channel.inputs()))
     }
 }
 

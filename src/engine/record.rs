@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::carbon;
 use super::kpi::{self, KpiContext, UsedFactors, grid};
 use super::plant::{Asset, Plant};
+use super::pollutant;
 use super::{OpenWindow, Revision};
 use crate::model::fact::{Facts, Measure};
 use crate::model::id::Digest;
@@ -57,6 +58,7 @@ pub fn reissue(plant: &Plant, closed: &WindowRecord, revision: u32, peak: Option
 pub fn used(plant: &Plant, asset: usize, window: Window) -> UsedFactors {
     let mut used = UsedFactors::new();
     carbon::note_factors(plant, asset, window, &mut used);
+    pollutant::note_factors(plant, asset, window, &mut used);
     used
 }
 

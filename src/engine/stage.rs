@@ -6,8 +6,9 @@
 //! hours a day. A corrected minute has its blocks merged and derived again.
 
 use super::plant::{Asset, Plant};
+use super::pollutant;
 use crate::model::fact::{Facts, Measure};
-use crate::model::time::Grain;
+use crate::model::time::{Grain, Timestamp};
 
 /// The blocks, finest first; each is made of whole blocks of the one before.
 pub(super) const BLOCKS: [Grain; 5] =
@@ -22,8 +23,12 @@ pub(super) const fn longest(_asset: &Asset) -> Grain {
 }
 
 /// Returns the measures that a block's end sets in its last minute, from the merged facts of the block's minutes.
-pub(super) fn derive(block: Grain, merged: &Facts, _asset: &Asset, _plant: &Plant) -> Facts {
+/// `end` is the block's.
+pub(super) fn derive(block: Grain, end: Timestamp, merged: &Facts, asset: &Asset, plant: &Plant) -> Facts {
     let mut derived = Facts::default();
+    if let Some(channel) = &asset.channel {
+        derived = pollutant::stage(block, end, merged, channel, plant);
+    }
     if block == Grain::HalfHour
         && let Some(energy) = merged.get(Measure::Electricity)
     {

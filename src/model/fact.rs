@@ -265,39 +265,49 @@ measures! {
     /// A channel's value over the time in which it was valid: value × time. **Unit**: 10⁻⁶ of the channel's unit × ms.
     ValueTime = "value_time_micro_ms", over_time Sum, over_assets Never;
     /// Time in which the channel measured and was valid. **Unit**: ms.
-    ValidTime = "valid_ms", over_time Sum, over_assets Sum;
+    ValidTime = "valid_ms", over_time Sum, over_assets Never;
     /// Time in which the channel was being calibrated. **Unit**: ms.
-    CalibrationTime = "calibration_ms", over_time Sum, over_assets Sum;
-    /// Time in which the channel or its analyser had a fault, or said nothing. **Unit**: ms.
-    ChannelFaultTime = "channel_fault_ms", over_time Sum, over_assets Sum;
+    CalibrationTime = "calibration_ms", over_time Sum, over_assets Never;
+    /// Time in which the channel or its analyser had a fault, or answered without a value. **Unit**: ms.
+    ChannelFaultTime = "channel_fault_ms", over_time Sum, over_assets Never;
+    /// Time in which the channel measured and could not be corrected: a signal was missing, or it can't be. **Unit**: ms.
+    UncorrectableTime = "uncorrectable_ms", over_time Sum, over_assets Never;
+    /// Valid time in which oxygen was so high that air probably leaked in. **Unit**: ms.
+    OxygenHighTime = "oxygen_high_ms", over_time Sum, over_assets Never;
     /// Time over which the channel should have measured. **Unit**: ms.
-    ChannelExpected = "channel_expected_ms", over_time Sum, over_assets Sum;
+    ChannelExpected = "channel_expected_ms", over_time Sum, over_assets Never;
     /// Valid five-minute values.
     SlotsValid = "slots_valid", over_time Sum, over_assets Never;
-    /// Five-minute values that should have been.
-    SlotsExpected = "slots_expected", over_time Sum, over_assets Never;
     /// Sum of valid five-minute means. **Unit**: 10⁻⁶ of the channel's unit.
     SlotMeanSum = "slot_mean_sum_micro", over_time Sum, over_assets Never;
+    /// Smallest valid five-minute mean. **Unit**: 10⁻⁶ of the channel's unit.
+    SlotMeanMin = "slot_mean_min_micro", over_time Min, over_assets Never;
+    /// Largest valid five-minute mean. **Unit**: 10⁻⁶ of the channel's unit.
+    SlotMeanMax = "slot_mean_max_micro", over_time Max, over_assets Never;
     /// Valid hours.
     HoursValid = "hours_valid", over_time Sum, over_assets Never;
     /// Sum of valid hourly means. **Unit**: 10⁻⁶ of the channel's unit.
     HourMeanSum = "hour_mean_sum_micro", over_time Sum, over_assets Never;
     /// Largest valid hourly mean. **Unit**: 10⁻⁶ of the channel's unit.
     HourMeanMax = "hour_mean_max_micro", over_time Max, over_assets Never;
+    /// Valid hours that a limit held in.
+    HoursCompared = "hours_compared", over_time Sum, over_assets Never;
+    /// Sum of the upper limits of those hours, where they have one. **Unit**: 10⁻⁶ of the channel's unit.
+    HourLimitSum = "hour_limit_sum_micro", over_time Sum, over_assets Never;
     /// Valid hours whose mean lies outside the limit: values to check.
     HoursToCheck = "hours_to_check", over_time Sum, over_assets Never;
     /// Valid days.
     DaysValid = "days_valid", over_time Sum, over_assets Never;
+    /// Valid days that a limit held in.
+    DaysCompared = "days_compared", over_time Sum, over_assets Never;
     /// Valid days whose mean lies outside the limit: values to check.
     DaysToCheck = "days_to_check", over_time Sum, over_assets Never;
-    /// Smallest valid five-minute mean. **Unit**: 10⁻⁶ of the channel's unit.
-    SlotMeanMin = "slot_mean_min_micro", over_time Min, over_assets Never;
-    /// Largest valid five-minute mean. **Unit**: 10⁻⁶ of the channel's unit.
-    SlotMeanMax = "slot_mean_max_micro", over_time Max, over_assets Never;
-    /// Mass of the pollutant that left; unlike pollutants never merge. **Unit**: mg.
-    PollutantLoad = "pollutant_load_mg", over_time Sum, over_assets Never;
-    /// Flow that carried it while the concentration was valid. **Unit**: 10⁻⁶ m³.
+    /// Mass of the pollutant that left; unlike pollutants never merge. **Unit**: µg.
+    PollutantLoad = "pollutant_load_ug", over_time Sum, over_assets Never;
+    /// Flow that carried it while the concentration was valid. **Unit**: 10⁻⁶ m³, of a stack dry at 25 °C and 101.325 kPa.
     PollutantVolume = "pollutant_volume_micro_m3", over_time Sum, over_assets Never;
+    /// Time over which both concentration and flow were valid. **Unit**: ms.
+    LoadTime = "pollutant_load_ms", over_time Sum, over_assets Never;
     /// Waste that left the site. **Unit**: g (10⁻⁶ t).
     Waste = "waste_g", over_time Sum, over_assets Sum;
     /// The part of it that was recycled or used again. **Unit**: g.

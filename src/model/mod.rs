@@ -9,6 +9,7 @@ pub mod enterprise;
 pub mod fact;
 pub mod id;
 pub mod number;
+pub mod pollutant;
 pub mod problem;
 pub mod record;
 pub mod sample;

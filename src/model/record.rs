@@ -85,6 +85,12 @@ pub enum Reason {
     NotMergeable,
     /// The factory doesn't share it.
     NotShared,
+    /// Fewer values were valid than the rule asks for.
+    TooFewValid,
+    /// What was measured could not be brought to the conditions that the limit is for.
+    NotCorrectable,
+    /// No limit held in all of the window.
+    NoLimit,
 }
 
 impl Reason {
@@ -102,6 +108,9 @@ impl Reason {
             Self::BelowFinestGrain => "below_finest_grain",
             Self::NotMergeable => "not_mergeable",
             Self::NotShared => "not_shared",
+            Self::TooFewValid => "too_few_valid",
+            Self::NotCorrectable => "not_correctable",
+            Self::NoLimit => "no_limit",
         }
     }
 }
@@ -124,6 +133,8 @@ pub enum Flag {
     Scope1NotDeclared,
     /// The window has not closed; the value will still change.
     WindowOpen,
+    /// Oxygen in the stack was above 18 % while the value was corrected by it: air probably leaks in.
+    OxygenHigh,
 }
 
 /// Which reference entry a value rests on.

@@ -92,6 +92,24 @@ pub enum Unit {
     /// Energy, gigajoule.
     #[serde(rename = "GJ")]
     Gigajoule,
+    /// Concentration in gas as it is measured, milligram per cubic metre.
+    #[serde(rename = "mg/m3")]
+    MilligramPerCubicMetre,
+    /// Concentration in dry gas at 25 °C and 101.325 kPa.
+    #[serde(rename = "mg/Nm3")]
+    MilligramPerNormalCubicMetre,
+    /// Flow of dry gas at 25 °C and 101.325 kPa.
+    #[serde(rename = "Nm3/h")]
+    NormalCubicMetrePerHour,
+    /// Concentration in water, milligram per litre.
+    #[serde(rename = "mg/L")]
+    MilligramPerLitre,
+    /// Acidity (UCUM `[pH]`).
+    #[serde(rename = "pH")]
+    Acidity,
+    /// Colour of water on the platinum-cobalt scale.
+    #[serde(rename = "Pt-Co")]
+    PlatinumCobalt,
 }
 
 /// What a unit measures, so that a power is never booked as an energy.
@@ -117,7 +135,7 @@ pub enum Dimension {
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 35] = [
         Self::WattHour,
         Self::KilowattHour,
         Self::MegawattHour,
@@ -147,6 +165,12 @@ impl Unit {
         Self::Litre,
         Self::Megajoule,
         Self::Gigajoule,
+        Self::MilligramPerCubicMetre,
+        Self::MilligramPerNormalCubicMetre,
+        Self::NormalCubicMetrePerHour,
+        Self::MilligramPerLitre,
+        Self::Acidity,
+        Self::PlatinumCobalt,
     ];
 
     /// Returns the UCUM-like name used in configuration and JSON.
@@ -181,6 +205,12 @@ impl Unit {
             Self::Litre => "L",
             Self::Megajoule => "MJ",
             Self::Gigajoule => "GJ",
+            Self::MilligramPerCubicMetre => "mg/m3",
+            Self::MilligramPerNormalCubicMetre => "mg/Nm3",
+            Self::NormalCubicMetrePerHour => "Nm3/h",
+            Self::MilligramPerLitre => "mg/L",
+            Self::Acidity => "pH",
+            Self::PlatinumCobalt => "Pt-Co",
         }
     }
 
@@ -199,6 +229,9 @@ impl Unit {
             Self::Volt | Self::Ampere | Self::Hertz | Self::Celsius | Self::VoltAmpere => Dimension::Other,
             Self::CubicMetrePerHour | Self::MetrePerSecond | Self::Kilopascal | Self::Percent => Dimension::Other,
             Self::Degree | Self::PartsPerMillion | Self::MicrogramPerCubicMetre => Dimension::Other,
+            Self::MilligramPerCubicMetre | Self::MilligramPerNormalCubicMetre => Dimension::Other,
+            Self::NormalCubicMetrePerHour | Self::MilligramPerLitre => Dimension::Other,
+            Self::Acidity | Self::PlatinumCobalt => Dimension::Other,
         }
     }
 
@@ -214,7 +247,7 @@ impl Unit {
     }
 }
 
-/// What an asset's parts are counted in. Unlike units never merge.
+/// What an asset's parts are counted in, and what the values of a channel are in. Unlike units never merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub enum ProductUnit {
     /// Pieces.
@@ -239,6 +272,33 @@ pub enum ProductUnit {
     /// Litres.
     #[serde(rename = "L")]
     Litre,
+    /// Of a stack: milligrams per cubic metre of dry gas at 25 °C and 101.325 kPa.
+    #[serde(rename = "mg/Nm3")]
+    MilligramPerNormalCubicMetre,
+    /// Of an outfall: milligrams per litre.
+    #[serde(rename = "mg/L")]
+    MilligramPerLitre,
+    /// Acidity.
+    #[serde(rename = "pH")]
+    Acidity,
+    /// Colour on the platinum-cobalt scale.
+    #[serde(rename = "Pt-Co")]
+    PlatinumCobalt,
+    /// Degrees Celsius.
+    #[serde(rename = "Cel")]
+    Celsius,
+    /// Percent of volume.
+    #[serde(rename = "%")]
+    Percent,
+    /// Kilopascals.
+    #[serde(rename = "kPa")]
+    Kilopascal,
+    /// Cubic metres per hour.
+    #[serde(rename = "m3/h")]
+    CubicMetrePerHour,
+    /// Cubic metres per hour of dry gas at 25 °C and 101.325 kPa.
+    #[serde(rename = "Nm3/h")]
+    NormalCubicMetrePerHour,
 }
 
 impl ProductUnit {
@@ -252,6 +312,29 @@ impl ProductUnit {
             Self::SquareMetre => "m2",
             Self::CubicMetre => "m3",
             Self::Litre => "L",
+            Self::MilligramPerNormalCubicMetre => "mg/Nm3",
+            Self::MilligramPerLitre => "mg/L",
+            Self::Acidity => "pH",
+            Self::PlatinumCobalt => "Pt-Co",
+            Self::Celsius => "Cel",
+            Self::Percent => "%",
+            Self::Kilopascal => "kPa",
+            Self::CubicMetrePerHour => "m3/h",
+            Self::NormalCubicMetrePerHour => "Nm3/h",
         }
+    }
+
+    /// Says whether parts can be counted in it; the others are the units of channels.
+    pub const fn counts_parts(self) -> bool {
+        matches!(
+            self,
+            Self::Piece
+                | Self::Kilogram
+                | Self::Tonne
+                | Self::Metre
+                | Self::SquareMetre
+                | Self::CubicMetre
+                | Self::Litre
+        )
     }
 }

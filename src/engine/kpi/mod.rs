@@ -213,6 +213,7 @@ const OBSERVED: &[(Measure, Measure)] = &[
     (Measure::WastewaterObserved, Measure::WastewaterExpected),
     (Measure::FuelObserved, Measure::FuelExpected),
     (Measure::ValidTime, Measure::ChannelExpected),
+    (Measure::LoadTime, Measure::ChannelExpected),
 ];
 
 /// Amounts that were spread over a gap.
