@@ -90,6 +90,9 @@ pub(super) enum Reason {
     TooFewValid,
     NotCorrectable,
     NoLimit,
+    NoOperatingTime,
+    NoFailure,
+    NoMaintenance,
 }
 
 /// What a reader must know beside a value.

@@ -81,6 +81,7 @@ const fn name(measure: Measure) -> &'static str {
         Measure::Cmt => "corrective maintenance time",
         Measure::Pmt => "preventive maintenance time",
         Measure::AllTime => "all time",
+        Measure::MinorStops => "minor stops",
         Measure::PartsSubstituted => "estimated part of the produced quantity",
         Measure::PartsExcluded => "excluded part of the produced quantity",
         Measure::PlannedScrapQuantity => "planned scrap quantity",

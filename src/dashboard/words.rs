@@ -27,6 +27,9 @@ pub(super) const fn reason(reason: Reason, language: Language) -> &'static str {
             ("thiếu giá trị để quy đổi về điều kiện chuẩn", "what the correction needs was not measured")
         }
         Reason::NoLimit => ("chưa khai báo giới hạn cho kỳ", "no limit is declared for the window"),
+        Reason::NoOperatingTime => ("thiết bị không chạy đơn hàng nào", "the equipment did not run"),
+        Reason::NoFailure => ("không có hỏng hóc", "no failure occurred"),
+        Reason::NoMaintenance => ("không ghi nhận bảo trì", "no maintenance was observed"),
     };
     language.pick(vi, en)
 }
@@ -97,7 +100,9 @@ pub(super) const fn state(state: MachineState, language: Language) -> &'static s
         MachineState::Stopped => ("dừng", "stopped"),
         MachineState::Idle => ("chờ việc", "idle"),
         MachineState::Down => ("ngừng", "down"),
-        MachineState::PlannedDown => ("bảo trì theo kế hoạch", "planned down"),
+        MachineState::PlannedDown => ("dừng theo kế hoạch", "planned down"),
+        MachineState::CorrectiveMaintenance => ("sửa chữa sau hỏng hóc", "corrective maintenance"),
+        MachineState::PreventiveMaintenance => ("bảo trì phòng ngừa", "preventive maintenance"),
     };
     language.pick(vi, en)
 }
@@ -106,8 +111,12 @@ pub(super) const fn state(state: MachineState, language: Language) -> &'static s
 pub(super) const fn state_class(state: MachineState) -> &'static str {
     match state {
         MachineState::Producing => "good",
-        MachineState::Fault | MachineState::Stopped => "bad",
-        MachineState::Setup | MachineState::Idle | MachineState::Down | MachineState::PlannedDown => "quiet",
+        MachineState::Fault | MachineState::CorrectiveMaintenance | MachineState::Stopped => "bad",
+        MachineState::Setup
+        | MachineState::Idle
+        | MachineState::Down
+        | MachineState::PlannedDown
+        | MachineState::PreventiveMaintenance => "quiet",
     }
 }
 

@@ -102,13 +102,14 @@ measures! {
     ReactiveObserved = "reactive_observed_ms", over_time Sum, over_assets Sum;
     /// Time over which they should have been. **Unit**: ms.
     ReactiveExpected = "reactive_expected_ms", over_time Sum, over_assets Sum;
-    /// Time in which the machine had failed; part of ADET. **Unit**: ms.
+    /// Time from failures to restorations, repair included; part of ADET. **Unit**: ms.
     FaultTime = "fault_ms", over_time Sum, over_assets Sum;
     /// Failure events (FE): how often a machine went into a fault. **Source**: ISO 22400-2.
     Failures = "failures", over_time Sum, over_assets Sum;
-    /// Corrective maintenance time. **Unit**: ms. **Source**: ISO 22400-2.
+    /// Corrective maintenance time: from failure to restoration within planned operation time, technical and logistic
+    /// delays included, and repair outside of it. **Unit**: ms. **Source**: ISO 22400-2.
     Cmt = "cmt_ms", over_time Sum, over_assets Sum;
-    /// Preventive maintenance time. **Unit**: ms. **Source**: ISO 22400-2.
+    /// Preventive maintenance time, within planned operation time or outside. **Unit**: ms. **Source**: ISO 22400-2.
     Pmt = "pmt_ms", over_time Sum, over_assets Sum;
     /// All time, planned or not, of assets with a state: what TEEP divides by. **Unit**: ms.
     AllTime = "all_time_ms", over_time Sum, over_assets Sum;
@@ -316,6 +317,8 @@ measures! {
     WasteHazardous = "waste_hazardous_g", over_time Sum, over_assets Sum;
     /// The part of it that went to landfill. **Unit**: g.
     WasteLandfilled = "waste_landfilled_g", over_time Sum, over_assets Sum;
+    /// Minor stops: the part of ADET that the machine reports as stopped and for which nobody told a reason. **Unit**: ms.
+    MinorStops = "minor_stops_ms", over_time Sum, over_assets Sum;
 }
 
 /// Number of measures.

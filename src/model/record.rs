@@ -91,6 +91,12 @@ pub enum Reason {
     NotCorrectable,
     /// No limit held in all of the window.
     NoLimit,
+    /// The equipment neither produced, nor was it set up or delayed, as far as the KPI asks.
+    NoOperatingTime,
+    /// No failure occurred, so there is no mean over failures.
+    NoFailure,
+    /// No maintenance was observed.
+    NoMaintenance,
 }
 
 impl Reason {
@@ -111,6 +117,9 @@ impl Reason {
             Self::TooFewValid => "too_few_valid",
             Self::NotCorrectable => "not_correctable",
             Self::NoLimit => "no_limit",
+            Self::NoOperatingTime => "no_operating_time",
+            Self::NoFailure => "no_failure",
+            Self::NoMaintenance => "no_maintenance",
         }
     }
 }

@@ -6,8 +6,8 @@ use super::fact::Measure;
 
 /// What a machine does, as configured in a tag's `states` table.
 ///
-/// **Source**: time model of ISO 22400-2. A fault or a stop while an order runs is a delay (ADET); a machine
-/// that has nothing to run is down though available (ADOT).
+/// **Source**: time model of ISO 22400-2. A fault, its repair, or a stop while an order runs is a delay (ADET); a machine
+/// that has nothing to run is down though available (ADOT); preventive maintenance is planned down time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MachineState {
@@ -23,14 +23,27 @@ pub enum MachineState {
     Idle,
     /// Not running though available: ADOT.
     Down,
-    /// Planned maintenance: planned down time, outside PBT.
+    /// Planned to stand still: planned down time, outside PBT.
     PlannedDown,
+    /// Is being repaired after a failure, waiting for people and parts included: ADET, as the fault itself.
+    CorrectiveMaintenance,
+    /// Is being maintained as planned: planned down time, outside PBT.
+    PreventiveMaintenance,
 }
 
 impl MachineState {
     /// Every state; the position is its code.
-    pub const ALL: [Self; 7] =
-        [Self::Producing, Self::Setup, Self::Fault, Self::Stopped, Self::Idle, Self::Down, Self::PlannedDown];
+    pub const ALL: [Self; 9] = [
+        Self::Producing,
+        Self::Setup,
+        Self::Fault,
+        Self::Stopped,
+        Self::Idle,
+        Self::Down,
+        Self::PlannedDown,
+        Self::CorrectiveMaintenance,
+        Self::PreventiveMaintenance,
+    ];
 
     /// Returns the integer a sample carries.
     pub const fn code(self) -> i128 {
@@ -52,6 +65,8 @@ impl MachineState {
             Self::Idle => "idle",
             Self::Down => "down",
             Self::PlannedDown => "planned_down",
+            Self::CorrectiveMaintenance => "corrective_maintenance",
+            Self::PreventiveMaintenance => "preventive_maintenance",
         }
     }
 
@@ -65,9 +80,14 @@ impl MachineState {
         match self {
             Self::Producing => Measure::Apt,
             Self::Setup => Measure::Aust,
-            Self::Fault | Self::Stopped => Measure::Adet,
+            Self::Fault | Self::Stopped | Self::CorrectiveMaintenance => Measure::Adet,
             Self::Idle | Self::Down => Measure::Adot,
-            Self::PlannedDown => Measure::PlannedDown,
+            Self::PlannedDown | Self::PreventiveMaintenance => Measure::PlannedDown,
         }
+    }
+
+    /// Says whether the machine has failed and isn't restored yet.
+    pub const fn has_failed(self) -> bool {
+        matches!(self, Self::Fault | Self::CorrectiveMaintenance)
     }
 }

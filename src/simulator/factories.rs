@@ -162,9 +162,11 @@ fn garment_messages(name: &str, machine: &Machine, now: Timestamp) -> Vec<Messag
     let state = match machine.state() {
         MachineState::Producing => "\"RUN\"",
         MachineState::Setup => "\"CHANGEOVER\"",
-        MachineState::Fault => "\"ALARM\"",
+        MachineState::Fault | MachineState::CorrectiveMaintenance => "\"ALARM\"",
         MachineState::Stopped => "\"STOP\"",
-        MachineState::Idle | MachineState::Down | MachineState::PlannedDown => "\"WAIT\"",
+        MachineState::Idle | MachineState::Down | MachineState::PlannedDown | MachineState::PreventiveMaintenance => {
+            "\"WAIT\""
+        }
     };
     vec![
         garment_message(name, "state", state, now),
@@ -258,8 +260,8 @@ const fn controller_state(state: MachineState) -> u16 {
     match state {
         MachineState::Producing => 1,
         MachineState::Setup => 2,
-        MachineState::Fault => 3,
+        MachineState::Fault | MachineState::CorrectiveMaintenance => 3,
         MachineState::Stopped => 4,
-        MachineState::Idle | MachineState::Down | MachineState::PlannedDown => 0,
+        MachineState::Idle | MachineState::Down | MachineState::PlannedDown | MachineState::PreventiveMaintenance => 0,
     }
 }

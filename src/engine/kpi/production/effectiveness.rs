@@ -16,6 +16,10 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     unit: "1",
     measures: &[
         Measure::Apt,
+        Measure::Aust,
+        Measure::Adet,
+        Measure::Adot,
+        Measure::PlannedDown,
         Measure::NoData,
         Measure::PruPq,
         Measure::ProducedQuantity,

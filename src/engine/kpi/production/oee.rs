@@ -2,8 +2,10 @@
 
 use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, busy_time, ratio};
 use crate::model::fact::{Facts, Measure};
-use crate::model::record::{KpiId, Reason};
+use crate::model::record::KpiId;
 use crate::model::time::Grain;
+
+use super::{generous, planned_good_ns};
 
 pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     id: KpiId::of("oee"),
@@ -37,21 +39,8 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
 };
 
 fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
-    oee(facts).into()
-}
-
-fn oee(facts: &Facts) -> Result<f64, Reason> {
-    let busy = busy_time(facts)?;
-    let planned_good_ns = match (facts.get(Measure::PruPq), facts.get(Measure::PruGq)) {
-        (Some(0), _) if facts.amount(Measure::PartsObserved) == 0 && facts.get(Measure::PartsExpected).is_some() => {
-            return Err(Reason::NoData);
-        }
-        (Some(0), _) => return Err(Reason::NoProduction),
-        (Some(_), Some(good)) => good,
-        (None, _) if facts.get(Measure::ProducedQuantity).is_some() => return Err(Reason::NoPlannedRunTime),
-        _ => return Err(Reason::NoInput),
-    };
-    Ok(ratio(planned_good_ns, busy * 1_000_000))
+    let value = busy_time(facts).and_then(|busy| Ok(ratio(planned_good_ns(facts)?, busy * 1_000_000)));
+    Outcome { flags: generous(facts), ..Outcome::from(value) }
 }
 
 #[cfg(test)]
