@@ -93,6 +93,11 @@ pub(super) enum Reason {
     NoOperatingTime,
     NoFailure,
     NoMaintenance,
+    NoOrder,
+    NoPlan,
+    NoInspection,
+    NoMaterial,
+    NoPersonnel,
 }
 
 /// What a reader must know beside a value.
@@ -110,6 +115,7 @@ pub(super) enum Flag {
     Scope1NotDeclared,
     WindowOpen,
     OxygenHigh,
+    QuantitiesDisagree,
 }
 
 /// A reference entry.

@@ -82,6 +82,8 @@ const fn name(measure: Measure) -> &'static str {
         Measure::Pmt => "preventive maintenance time",
         Measure::AllTime => "all time",
         Measure::MinorStops => "minor stops",
+        Measure::UnlikeParts => "time with products of another unit",
+        Measure::UnplannedParts => "time with products without planned run time",
         Measure::PartsSubstituted => "estimated part of the produced quantity",
         Measure::PartsExcluded => "excluded part of the produced quantity",
         Measure::PlannedScrapQuantity => "planned scrap quantity",

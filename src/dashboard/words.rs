@@ -30,6 +30,11 @@ pub(super) const fn reason(reason: Reason, language: Language) -> &'static str {
         Reason::NoOperatingTime => ("thiết bị không chạy đơn hàng nào", "the equipment did not run"),
         Reason::NoFailure => ("không có hỏng hóc", "no failure occurred"),
         Reason::NoMaintenance => ("không ghi nhận bảo trì", "no maintenance was observed"),
+        Reason::NoOrder => ("không có lệnh sản xuất nào chạy", "no order ran"),
+        Reason::NoPlan => ("chưa có kế hoạch cho kỳ này", "nothing was planned"),
+        Reason::NoInspection => ("chưa kiểm tra sản phẩm nào", "nothing was inspected"),
+        Reason::NoMaterial => ("chưa có vật tư tiêu hao", "no material was consumed"),
+        Reason::NoPersonnel => ("không có người có mặt", "nobody attended"),
     };
     language.pick(vi, en)
 }
@@ -69,6 +74,10 @@ pub(super) const fn flag(flag: Flag, language: Language) -> &'static str {
         Flag::Scope1NotDeclared => ("chưa khai báo phát thải trực tiếp", "direct emissions not declared"),
         Flag::WindowOpen => ("kỳ chưa kết thúc", "the window is still open"),
         Flag::OxygenHigh => ("O₂ trên 18 %: có thể lọt khí vào đường lấy mẫu", "O₂ above 18 %: air may leak in"),
+        Flag::QuantitiesDisagree => (
+            "sản lượng khác tổng đạt, phế phẩm và làm lại",
+            "produced quantity is not the sum of good, scrap and rework",
+        ),
     };
     language.pick(vi, en)
 }

@@ -1,13 +1,17 @@
 //! The plant as the engine knows it: tags, assets, calendar and the rules of one configuration.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::calendar::Calendar;
 use super::carbon::Emission;
 use super::kpi::grid::MissingFactor;
 use super::pollutant::Channel;
-use crate::model::id::{AssetId, Digest, SiteId};
+use crate::model::context::ContextKind;
+use crate::model::id::{AssetId, Digest, ProductId, ReasonCode, SiteId};
 use crate::model::record::Level;
+use crate::model::state::MachineState;
 use crate::model::tag::{TagIndex, TagSpec};
-use crate::model::time::Grain;
+use crate::model::time::{Grain, Timestamp};
 use crate::model::unit::ProductUnit;
 use crate::reference::Reference;
 
@@ -22,6 +26,10 @@ pub struct Plant {
     pub assets: Vec<Asset>,
     /// Shifts, breaks, days off and holidays; the first is the site's. All have the site's time zone.
     pub calendars: Vec<Calendar>,
+    /// What its assets make, in the order of their ids.
+    pub products: Vec<Product>,
+    /// Why its machines may stop, and what such a stop counts as.
+    pub stop_reasons: BTreeMap<ReasonCode, MachineState>,
     /// Factors and other dated data.
     pub reference: Reference,
     /// The grains of which records are made, ascending, at least one.
@@ -40,6 +48,8 @@ impl Plant {
             tags: Vec::new(),
             assets: Vec::new(),
             calendars: vec![calendar],
+            products: Vec::new(),
+            stop_reasons: BTreeMap::new(),
             reference: Reference::builtin(),
             grains: Vec::new(),
             grid_factor: MissingFactor::default(),
@@ -95,6 +105,12 @@ pub struct Asset {
     pub planned_run_time_per_unit_ns: Option<i64>,
     /// What quantities are counted in.
     pub product_unit: ProductUnit,
+    /// What it is told of its production. A quantity that it counts by a tag is never told too.
+    pub takes: BTreeSet<ContextKind>,
+    /// Counts what enters the first operation of its chain.
+    pub first_operation: Option<TagIndex>,
+    /// Rated output. **Unit**: 10⁻⁶ of the product unit per hour.
+    pub capacity_micro_per_hour: Option<i64>,
     /// Position of the child at which this asset's parts count.
     pub exit: Option<usize>,
     /// Declared boundary meters.
@@ -123,6 +139,9 @@ impl Asset {
             rework: None,
             planned_run_time_per_unit_ns: None,
             product_unit: ProductUnit::default(),
+            takes: BTreeSet::new(),
+            first_operation: None,
+            capacity_micro_per_hour: None,
             exit: None,
             boundary: Boundary::default(),
             emissions: Vec::new(),
@@ -136,8 +155,49 @@ impl Asset {
         let Boundary { electricity, generation, export, reactive } = &self.boundary;
         let meters = [electricity, generation, export, reactive].into_iter().flatten().copied();
         let fuels = self.emissions.iter().filter_map(|emission| emission.quantity);
-        let own = [self.state, self.total, self.good, self.scrap, self.rework].into_iter().flatten();
+        let own = [self.state, self.total, self.good, self.scrap, self.rework, self.first_operation];
+        let own = own.into_iter().flatten();
         own.chain(meters).chain(fuels).chain(self.channel.iter().flat_map(|channel| channel.inputs()))
+    }
+
+    /// Says whether anything is told of it, so that its minutes wait for what is on its way.
+    pub fn takes_context(&self) -> bool {
+        !self.takes.is_empty()
+    }
+}
+
+/// A product, in the plant's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// What it is counted in.
+    pub unit: ProductUnit,
+    /// Planned run times per unit, ascending by the time from which each holds.
+    pub run_times: Vec<RunTime>,
+    /// Planned scrap for each unit produced. **Unit**: 10⁻⁶.
+    pub planned_scrap_micro: i64,
+}
+
+/// Planned run time per unit (PRU) of a product. **Source**: ISO 22400-2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunTime {
+    /// From when on.
+    pub valid_from: Timestamp,
+    /// On which asset, by position; `None` on any that has none of its own.
+    pub asset: Option<usize>,
+    /// **Unit**: ns.
+    pub ns: i64,
+}
+
+impl Product {
+    /// Returns the planned run time per unit on an asset at an instant: of those for this asset, else of those for any,
+    /// the one that has held for the shortest time. **Unit**: ns.
+    pub fn run_time_ns(&self, asset: usize, at: Timestamp) -> Option<i64> {
+        let valid = |of: Option<usize>| {
+            self.run_times.iter().rev().find(|time| time.asset == of && time.valid_from <= at).map(|time| time.ns)
+        };
+        valid(Some(asset)).or_else(|| valid(None))
     }
 }
 

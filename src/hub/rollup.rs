@@ -14,10 +14,6 @@ use crate::model::record::{Flag, KpiValue, Reason};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 use crate::model::unit::ProductUnit;
 
-/// The measures that are counted in the product unit.
-const QUANTITIES: [Measure; 4] =
-    [Measure::ProducedQuantity, Measure::GoodQuantity, Measure::ScrapQuantity, Measure::ReworkQuantity];
-
 /// Length of the block of a peak demand. **Unit**: ms.
 const BLOCK_MS: i64 = 30 * MINUTE_MS;
 
@@ -96,7 +92,7 @@ impl Group {
             group.facts.merge_over_time(&row.facts);
             group.present_ms += i128::from(row.window.length_ms());
             group.calendar_assumed |= row.calendar_assumed;
-            if QUANTITIES.iter().any(|measure| row.facts.get(*measure).is_some()) {
+            if row.facts.iter().any(|(measure, _)| measure.is_quantity()) {
                 group.units = group.units.join(Units::One(row.product_unit));
             }
         }
@@ -143,7 +139,7 @@ impl Group {
     pub fn facts(&self) -> Facts {
         let mut facts = self.facts.clone();
         if self.units == Units::Unlike {
-            QUANTITIES.iter().for_each(|measure| facts.remove(*measure));
+            quantities().for_each(|measure| facts.remove(measure));
         }
         if self.lacks_run_times {
             [Measure::PruPq, Measure::PruGq].iter().for_each(|measure| facts.remove(*measure));
@@ -269,7 +265,7 @@ pub fn roll(
     let facts = group.facts();
     let context = KpiContext::new(grid.clone(), group.calendar_assumed);
     let mut value = evaluate(definition, &facts, span.grain, &context);
-    let rests_on_quantities = QUANTITIES.iter().any(|measure| definition.measures.contains(measure));
+    let rests_on_quantities = definition.measures.iter().any(|measure| measure.is_quantity());
     if group.units == Units::Unlike && rests_on_quantities && value.reason == Some(Reason::NoInput) {
         value.reason = Some(Reason::NotMergeable);
     }
@@ -287,6 +283,11 @@ pub fn roll(
         sites_reporting: group.sites,
         value,
     }
+}
+
+/// Returns the measures that are counted in the product unit.
+fn quantities() -> impl Iterator<Item = Measure> {
+    Measure::ALL.iter().copied().filter(|measure| measure.is_quantity())
 }
 
 /// Says whether a site's facts hold what a KPI is made of.

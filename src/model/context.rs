@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::Measure;
 use super::id::{AssetId, EventId, OrderId, ProductId, ReasonCode};
 use super::time::Timestamp;
 
@@ -78,6 +79,85 @@ pub enum Context {
         /// Those of them who work on the asset.
         working: u32,
     },
+    /// The event of that id never was, whichever comes first. It can be told again under another id.
+    Withdrawn,
+}
+
+/// What an asset may declare that it is told: [`Context`] by what it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContextKind {
+    /// Which product runs.
+    Product,
+    /// Orders.
+    Order,
+    /// Planned quantities.
+    Plan,
+    /// Stops and their reasons.
+    Stop,
+    /// Numbers of people.
+    Personnel,
+    /// Produced quantities.
+    Produced,
+    /// Good quantities.
+    Good,
+    /// Scrap.
+    Scrap,
+    /// Rework.
+    Rework,
+    /// Inspected and first-pass quantities.
+    Inspection,
+    /// Consumed material and its losses.
+    Material,
+}
+
+impl ContextKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Product,
+        Self::Order,
+        Self::Plan,
+        Self::Stop,
+        Self::Personnel,
+        Self::Produced,
+        Self::Good,
+        Self::Scrap,
+        Self::Rework,
+        Self::Inspection,
+        Self::Material,
+    ];
+
+    /// Returns the name used in configuration and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Order => "order",
+            Self::Plan => "plan",
+            Self::Stop => "stop",
+            Self::Personnel => "personnel",
+            Self::Produced => "produced",
+            Self::Good => "good",
+            Self::Scrap => "scrap",
+            Self::Rework => "rework",
+            Self::Inspection => "inspection",
+            Self::Material => "material",
+        }
+    }
+}
+
+impl Context {
+    /// Returns what an asset has to take for this to count; `None` where any asset that takes anything does.
+    pub const fn kind(&self) -> Option<ContextKind> {
+        Some(match self {
+            Self::Product { .. } => ContextKind::Product,
+            Self::OrderStart { .. } | Self::OrderEnd { .. } => ContextKind::Order,
+            Self::Plan { .. } => ContextKind::Plan,
+            Self::Stop { .. } => ContextKind::Stop,
+            Self::Quantity { of, .. } => of.kind(),
+            Self::Personnel { .. } => ContextKind::Personnel,
+            Self::Withdrawn => return None,
+        })
+    }
 }
 
 /// What a told quantity counts. **Source**: elements of ISO 22400-2.
@@ -138,6 +218,37 @@ impl Counted {
             Self::ProductionLoss => "production_loss",
             Self::StorageLoss => "storage_loss",
             Self::OtherLoss => "other_loss",
+        }
+    }
+
+    /// Returns what an asset has to take for such a quantity to count.
+    pub const fn kind(self) -> ContextKind {
+        match self {
+            Self::Produced => ContextKind::Produced,
+            Self::Good => ContextKind::Good,
+            Self::Scrap => ContextKind::Scrap,
+            Self::Rework => ContextKind::Rework,
+            Self::Inspected | Self::FirstPass => ContextKind::Inspection,
+            Self::Consumed | Self::IntegratedGood | Self::ProductionLoss | Self::StorageLoss | Self::OtherLoss => {
+                ContextKind::Material
+            }
+        }
+    }
+
+    /// Returns the measure it adds to.
+    pub const fn measure(self) -> Measure {
+        match self {
+            Self::Produced => Measure::ProducedQuantity,
+            Self::Good => Measure::GoodQuantity,
+            Self::Scrap => Measure::ScrapQuantity,
+            Self::Rework => Measure::ReworkQuantity,
+            Self::Inspected => Measure::InspectedParts,
+            Self::FirstPass => Measure::GoodParts,
+            Self::Consumed => Measure::ConsumedMaterial,
+            Self::IntegratedGood => Measure::IntegratedGoodQuantity,
+            Self::ProductionLoss => Measure::ProductionLoss,
+            Self::StorageLoss => Measure::StorageLoss,
+            Self::OtherLoss => Measure::OtherLoss,
         }
     }
 

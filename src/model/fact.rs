@@ -319,6 +319,38 @@ measures! {
     WasteLandfilled = "waste_landfilled_g", over_time Sum, over_assets Sum;
     /// Minor stops: the part of ADET that the machine reports as stopped and for which nobody told a reason. **Unit**: ms.
     MinorStops = "minor_stops_ms", over_time Sum, over_assets Sum;
+    /// Time in which a product of another unit than the asset's ran: its quantities are in no sum, so that over such
+    /// a window a quantity has no value. **Unit**: ms.
+    UnlikeParts = "unlike_parts_ms", over_time Sum, over_assets Sum;
+    /// Time in which parts came of which no planned run time is known. **Unit**: ms.
+    UnplannedParts = "unplanned_parts_ms", over_time Sum, over_assets Sum;
+}
+
+impl Measure {
+    /// Says whether the measure is counted in the asset's product unit. Unlike product units never merge.
+    pub const fn is_quantity(self) -> bool {
+        matches!(
+            self,
+            Self::ProducedQuantity
+                | Self::GoodQuantity
+                | Self::ScrapQuantity
+                | Self::ReworkQuantity
+                | Self::PartsSubstituted
+                | Self::PartsExcluded
+                | Self::PlannedScrapQuantity
+                | Self::GoodParts
+                | Self::InspectedParts
+                | Self::FirstOperationQuantity
+                | Self::PlannedOrderQuantity
+                | Self::ProductionCapacity
+                | Self::ConsumedMaterial
+                | Self::IntegratedGoodQuantity
+                | Self::ProductionLoss
+                | Self::StorageLoss
+                | Self::OtherLoss
+                | Self::OrderQuantity
+        )
+    }
 }
 
 /// Number of measures.

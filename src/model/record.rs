@@ -97,6 +97,16 @@ pub enum Reason {
     NoFailure,
     /// No maintenance was observed.
     NoMaintenance,
+    /// No order ran.
+    NoOrder,
+    /// Nothing was planned.
+    NoPlan,
+    /// Nothing was inspected.
+    NoInspection,
+    /// No material was consumed.
+    NoMaterial,
+    /// Nobody attended.
+    NoPersonnel,
 }
 
 impl Reason {
@@ -120,6 +130,11 @@ impl Reason {
             Self::NoOperatingTime => "no_operating_time",
             Self::NoFailure => "no_failure",
             Self::NoMaintenance => "no_maintenance",
+            Self::NoOrder => "no_order",
+            Self::NoPlan => "no_plan",
+            Self::NoInspection => "no_inspection",
+            Self::NoMaterial => "no_material",
+            Self::NoPersonnel => "no_personnel",
         }
     }
 }
@@ -144,6 +159,8 @@ pub enum Flag {
     WindowOpen,
     /// Oxygen in the stack was above 18 % while the value was corrected by it: air probably leaks in.
     OxygenHigh,
+    /// The produced quantity is not the sum of good, scrap and rework, each counted by itself.
+    QuantitiesDisagree,
 }
 
 /// Which reference entry a value rests on.
