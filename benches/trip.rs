@@ -117,7 +117,13 @@ fn commit(criterion: &mut Criterion) {
     let dir = disk();
     let mut store = open(dir.path());
     let samples: Vec<Sample> = Series::new().flat_map(|batch| batch.samples).take(1_000).collect();
-    let batches = [SampleBatch { source: SourceIndex(0), delivery: 1, received_at: Timestamp(START), samples, context: Vec::new() }];
+    let batches = [SampleBatch {
+        source: SourceIndex(0),
+        delivery: 1,
+        received_at: Timestamp(START),
+        samples,
+        context: Vec::new(),
+    }];
     let commit = Commit { now: Timestamp(START), batches: &batches, ..Commit::default() };
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(1_000));
@@ -301,7 +307,13 @@ impl Iterator for Series {
         }
         self.second += 1;
         let delivery = self.second.unsigned_abs();
-        Some(SampleBatch { source: SourceIndex(0), delivery, received_at: Timestamp(received_at), samples, context: Vec::new() })
+        Some(SampleBatch {
+            source: SourceIndex(0),
+            delivery,
+            received_at: Timestamp(received_at),
+            samples,
+            context: Vec::new(),
+        })
     }
 }
 

@@ -415,7 +415,7 @@ impl Pipeline {
 
 /// Returns the facts a KPI rests on; a name that the catalogue doesn't have rests on none.
 pub fn measures_of(kpi: &KpiId) -> &'static [Measure] {
-    kpi::find(kpi.as_str()).map_or(&[], |definition| definition.measures)
+    kpi::find(kpi.as_str()).map_or(&[], |definition| definition.reveals())
 }
 
 /// The two directions of the loop's neighbours.

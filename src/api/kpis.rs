@@ -68,7 +68,7 @@ impl From<&KpiDefinition> for Kpi {
             method: definition.method,
             no_value_en: definition.no_value_en,
             no_value_vi: definition.no_value_vi,
-            measures: definition.measures.iter().map(|measure| measure.as_str()).collect(),
+            measures: definition.reveals().iter().map(|measure| measure.as_str()).collect(),
         }
     }
 }

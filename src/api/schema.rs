@@ -65,10 +65,27 @@ pub(super) struct KpiValue {
     /// Share of the window that was really measured, 0 to 1; null where nothing was to be measured.
     #[schema(required = true)]
     coverage: Option<f64>,
+    /// What the amounts in it are; absent where there are none.
+    #[schema(required = false)]
+    shares: Shares,
     /// What a reader must know beside the value.
     flags: Vec<Flag>,
     /// The reference entries it rests on.
     factors: Vec<FactorRef>,
+}
+
+/// What the amounts in a figure are, of the input of which the smallest share was measured.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes model::record::Shares")]
+pub(super) struct Shares {
+    /// Was read.
+    measured: f64,
+    /// Grew over a gap and was spread over it.
+    substituted: f64,
+    /// Was declared by people and not measured.
+    declared: f64,
+    /// Was seen and left out: a share of all that was seen.
+    excluded: f64,
 }
 
 /// Why there is no value.

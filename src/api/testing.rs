@@ -129,6 +129,7 @@ fn record(plant: &Plant, rows: &[FactRow], window: Window) -> WindowRecord {
         kpis: kpis.filter(|value| value.reason != Some(Reason::NoInput)).collect(),
         config: plant.config,
         clock: ClockState::Simulated,
+        calendar: None,
         inputs_digest: Digest([9; 32]),
         facts,
     }
@@ -185,7 +186,7 @@ fn pages() -> Vec<SignedPage> {
     let policy = SharePolicy { kpis, level: Level::Site, grain: Grain::Hour };
     let (gateway, stream) = (GatewayId::new("tt-0042").unwrap(), StreamName::new("hepza").unwrap());
     let mut stream = Stream::open(gateway, stream, 1, policy, None, |id| {
-        kpi::find(id.as_str()).map_or(&[], |definition| definition.measures)
+        kpi::find(id.as_str()).map_or(&[], |definition| definition.reveals())
     });
     stream.cut(now(), plant.config, &[record], &GatewayKey::from_seed([1; 32]))
 }

@@ -169,7 +169,10 @@ fn windows(plant: &Plant, period: Window) -> impl Iterator<Item = (Grain, Window
     let coarse = plant.grains.iter().copied().filter(|grain| *grain >= Grain::Day);
     coarse.flat_map(move |grain| {
         let windows = plant.site_calendar().windows(grain, period.start, period.end);
-        windows.into_iter().map(move |window| (grain, window)).filter(move |(grain, window)| grain_takes(*grain, *window, period))
+        windows
+            .into_iter()
+            .map(move |window| (grain, window))
+            .filter(move |(grain, window)| grain_takes(*grain, *window, period))
     })
 }
 

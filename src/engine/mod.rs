@@ -79,10 +79,7 @@ pub struct Effects {
 impl Effects {
     /// Says whether a minute closed or was corrected: the state has to be made durable together with what came of it.
     pub fn has_closed(&self) -> bool {
-        !(self.facts.is_empty()
-            && self.corrections.is_empty()
-            && self.records.is_empty()
-            && self.revise.is_empty())
+        !(self.facts.is_empty() && self.corrections.is_empty() && self.records.is_empty() && self.revise.is_empty())
     }
 
     /// Adds revisions: a window that is corrected twice takes one revision with both.

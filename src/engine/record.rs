@@ -9,7 +9,7 @@ use super::pollutant;
 use super::{OpenWindow, Revision};
 use crate::model::fact::{Facts, Measure};
 use crate::model::id::Digest;
-use crate::model::record::{ClockState, KpiValue, Reason, WindowRecord};
+use crate::model::record::{CalendarRef, ClockState, KpiValue, Reason, WindowRecord};
 use crate::model::time::{Grain, Window};
 
 /// Returns the first records of a closed window, in plant order; assets without any fact have none.
@@ -91,8 +91,21 @@ fn record(
         kpis: kpis.filter(can_be_asked).collect(),
         config: plant.config,
         clock,
+        calendar: Some(calendar_of(plant, asset, grain, window)),
         inputs_digest: inputs_digest(plant, asset, grain, window, revision, &facts),
         facts,
+    }
+}
+
+/// Names the calendar by which the asset's window was planned.
+fn calendar_of(plant: &Plant, asset: &Asset, grain: Grain, window: Window) -> CalendarRef {
+    let calendar = plant.calendars.get(asset.calendar).unwrap_or_else(|| plant.site_calendar());
+    let of_shift = grain == Grain::Shift;
+    CalendarRef {
+        name: calendar.name().to_owned(),
+        version: calendar.version(),
+        production_day: of_shift.then(|| calendar.production_day(window)),
+        shift: calendar.shift_name(window.start).filter(|_| of_shift).map(str::to_owned),
     }
 }
 

@@ -88,7 +88,13 @@ fn sample(tag: TagIndex, at: i64, value: i128) -> Sample {
 }
 
 pub(crate) fn batch(received_at: i64, samples: Vec<Sample>) -> SampleBatch {
-    SampleBatch { source: SourceIndex(0), delivery: 1, received_at: Timestamp(MORNING + received_at), samples, context: Vec::new() }
+    SampleBatch {
+        source: SourceIndex(0),
+        delivery: 1,
+        received_at: Timestamp(MORNING + received_at),
+        samples,
+        context: Vec::new(),
+    }
 }
 
 /// An hour of the press: 40 min producing, 10 min setup, 10 min fault; 1,800 parts of which 90 scrap; 120 kWh.

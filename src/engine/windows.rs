@@ -46,7 +46,13 @@ impl Windows {
     }
 
     /// Completes the half-hour block: at its last minute the measures of the block become that minute's.
-    pub(super) fn close_half_hour(&mut self, plant: &Plant, minutes: &mut [Facts], is_last_minute: bool, end: Timestamp) {
+    pub(super) fn close_half_hour(
+        &mut self,
+        plant: &Plant,
+        minutes: &mut [Facts],
+        is_last_minute: bool,
+        end: Timestamp,
+    ) {
         for ((block, facts), asset) in self.half_hour.iter_mut().zip(minutes).zip(&plant.assets) {
             let Some(energy) = facts.get(Measure::Electricity) else { continue };
             *block += energy;

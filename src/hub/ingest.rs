@@ -568,7 +568,7 @@ mod tests {
     #[test]
     fn what_a_boxs_stream_cuts_is_accepted_as_it_is() {
         let (mut hub, steel) = (TestHub::new(), TestBox::new("steel", 1));
-        let measures_of: MeasuresOf = |kpi| find(kpi.as_str()).map_or(&[], |definition| definition.measures);
+        let measures_of: MeasuresOf = |kpi| find(kpi.as_str()).map_or(&[], |definition| definition.reveals());
         let (gateway, name) = (GatewayId::new("steel").unwrap(), StreamName::new("authority").unwrap());
         let mut stream = Stream::open(gateway, name, 1, steel.policy(), None, measures_of);
         let record = |minute: i64| {
@@ -585,6 +585,7 @@ mod tests {
                 kpis: shared.kpis,
                 config: shared.config,
                 clock: shared.clock,
+                calendar: None,
                 inputs_digest: shared.inputs_digest,
             }
         };

@@ -278,7 +278,7 @@ pub fn roll(
         value.flags.sort_unstable();
     }
     Rolled {
-        facts: facts.only(definition.measures),
+        facts: facts.only(definition.reveals()),
         product_unit: group.product_unit(),
         sites_reporting: group.sites,
         value,

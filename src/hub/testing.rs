@@ -210,6 +210,8 @@ pub(crate) fn record(
         facts,
         config: Digest([7; 32]),
         clock: ClockState::Simulated,
+        calendar: None,
+        production_day: None,
         inputs_digest: Digest([9; 32]),
     }
 }

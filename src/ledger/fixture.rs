@@ -53,6 +53,7 @@ pub(crate) fn record(day: i64, revision: u32) -> WindowRecord {
         value,
         reason,
         coverage: Some(0.9895833333333334),
+        shares: None,
         flags,
         factors: vec![],
     };
@@ -80,6 +81,7 @@ pub(crate) fn record(day: i64, revision: u32) -> WindowRecord {
         ],
         config: Digest([0x11; 32]),
         clock: ClockState::Synchronised,
+        calendar: None,
         inputs_digest: Digest([0x22; 32]),
     }
 }

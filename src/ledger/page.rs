@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -91,6 +92,12 @@ pub struct SharedRecord {
     pub config: Digest,
     /// The clock while it was measured.
     pub clock: ClockState,
+    /// Digest of the calendar by which it was planned; absent from pages of before calendars were named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Digest>,
+    /// Of a shift: the civil date on which it starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production_day: Option<Date>,
     /// Digest over the lineage that stays on the box.
     pub inputs_digest: Digest,
 }
@@ -200,6 +207,8 @@ pub fn shared<'m>(
         kpis,
         config: record.config,
         clock: record.clock,
+        calendar: record.calendar.as_ref().map(|calendar| calendar.version),
+        production_day: record.calendar.as_ref().and_then(|calendar| calendar.production_day),
         inputs_digest: record.inputs_digest,
     })
 }

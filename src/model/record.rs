@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Facts;
@@ -187,10 +188,48 @@ pub struct KpiValue {
     pub reason: Option<Reason>,
     /// Share of the window that was really measured, 0 to 1; `None` where nothing was to be measured.
     pub coverage: Option<f64>,
+    /// What the amounts in it are; `None` where there are none, and in records of before shares were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares: Option<Shares>,
     /// What a reader must know beside the value, ascending.
     pub flags: Vec<Flag>,
     /// The reference entries it rests on, ascending.
     pub factors: Vec<FactorRef>,
+}
+
+/// What the amounts in a figure are: of the input of which the smallest share was measured. Each is 0 to 1; `measured`,
+/// `substituted` and `declared` together are 1, unless all that was seen was excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shares {
+    /// Was read.
+    pub measured: f64,
+    /// Grew over a gap and was spread over it.
+    pub substituted: f64,
+    /// Was declared by people and not measured.
+    pub declared: f64,
+    /// Was seen and left out as impossible, or as time of calibration or fault: a share of all that was seen.
+    pub excluded: f64,
+}
+
+impl Shares {
+    /// All of it was measured.
+    pub const MEASURED: Self = Self { measured: 1.0, substituted: 0.0, declared: 0.0, excluded: 0.0 };
+}
+
+/// The calendar by which a window was planned. The names are the factory's own words and stay on the box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarRef {
+    /// What the configuration calls it.
+    pub name: String,
+    /// Digest of all that it says.
+    pub version: Digest,
+    /// Of a shift: the civil date on which it starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production_day: Option<Date>,
+    /// Of a shift: its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<String>,
 }
 
 /// Whether the box's clock could be trusted while the window was measured: the worst of its time.
@@ -263,6 +302,9 @@ pub struct WindowRecord {
     pub config: Digest,
     /// The clock while it was measured.
     pub clock: ClockState,
+    /// The asset's calendar; `None` in records of before calendars were named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<CalendarRef>,
     /// Digest over the lineage that stays on the box: tags, facts, configuration.
     pub inputs_digest: Digest,
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use jiff::civil::Time;
 
-use super::{Told, 
+use super::{
     Arc, Clock, ClockState, Ends, GatewayKey, Health, KpiId, Measure, Pipeline, Plant, Reader, SampleBatch,
-    SharePolicy, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, WindowRecord, mpsc, run, watch,
+    SharePolicy, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run, watch,
 };
 use crate::engine::calendar::{Calendar, Shift};
 use crate::engine::tests::{MORNING, batch, hour, plant};

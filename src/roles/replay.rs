@@ -110,7 +110,13 @@ fn replay_recording(path: &Path, plant: &Plant, pipeline: &mut Pipeline) -> anyh
     let same_day = |a: &Sample, b: &Sample| a.measured_at.0.div_euclid(DAY_MS) == b.measured_at.0.div_euclid(DAY_MS);
     for chunk in samples.chunk_by(same_day).flat_map(|day| day.chunks(BATCH_SAMPLES)) {
         now = chunk.last().map_or(now, |sample| sample.measured_at);
-        let batch = SampleBatch { source: SourceIndex(0), delivery: 0, received_at: now, samples: chunk.to_vec(), context: Vec::new() };
+        let batch = SampleBatch {
+            source: SourceIndex(0),
+            delivery: 0,
+            received_at: now,
+            samples: chunk.to_vec(),
+            context: Vec::new(),
+        };
         pipeline.replay(Told::default(), &[batch], now)?;
     }
     pipeline.finish(now)?;

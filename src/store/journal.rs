@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension};
 use super::commit::CHECKPOINT_CODEC;
 use super::envelope;
 use super::error::StoreError;
-use super::stored::{self, StoredBatch, StoredCommit};
 use super::statements::{self, Taken};
+use super::stored::{self, StoredBatch, StoredCommit};
 use super::tags::TagIds;
 use super::{clock, position, swaps};
 use crate::ledger::page::Head;
@@ -120,17 +120,22 @@ fn express(
         })
         .collect();
     let (seq, now, clock) = (commit.seq, commit.now, ClockState::Unknown);
-    Ok(JournalEntry { seq, now, clock, config, swaps: Vec::new(), statements: taken.waited, batches, unmapped, thinned })
+    Ok(JournalEntry {
+        seq,
+        now,
+        clock,
+        config,
+        swaps: Vec::new(),
+        statements: taken.waited,
+        batches,
+        unmapped,
+        thinned,
+    })
 }
 
 /// Positions of sources change with the configuration too: a batch of another one goes to whoever delivers its tags
 /// in the open one, and to nobody where that has none of them. Context names its asset and needs no deliverer.
-fn express_batch(
-    batch: StoredBatch,
-    context: Vec<ContextEvent>,
-    tags: &TagIds,
-    own: bool,
-) -> Option<SampleBatch> {
+fn express_batch(batch: StoredBatch, context: Vec<ContextEvent>, tags: &TagIds, own: bool) -> Option<SampleBatch> {
     let mut source = own.then_some(SourceIndex(batch.source));
     let mut samples = Vec::with_capacity(batch.samples.len());
     for sample in batch.samples {

@@ -252,8 +252,7 @@ fn is_same_person(one: &str, other: &str) -> bool {
 
 /// Returns the statements that no commit has taken, in the order they were written down.
 pub(super) fn waiting(connection: &Connection) -> Result<Vec<Statement>, StoreError> {
-    let mut statement =
-        connection.prepare("SELECT id, said FROM statements WHERE taken_by IS NULL ORDER BY id")?;
+    let mut statement = connection.prepare("SELECT id, said FROM statements WHERE taken_by IS NULL ORDER BY id")?;
     let mut rows = statement.query([])?;
     let mut statements = Vec::new();
     while let Some(row) = rows.next()? {
@@ -272,11 +271,7 @@ pub(super) struct Taken {
 }
 
 /// Returns what the commits of `first..=last` took, by commit.
-pub(super) fn taken(
-    connection: &Connection,
-    first: u64,
-    last: u64,
-) -> Result<BTreeMap<u64, Taken>, StoreError> {
+pub(super) fn taken(connection: &Connection, first: u64, last: u64) -> Result<BTreeMap<u64, Taken>, StoreError> {
     let mut statement = connection
         .prepare("SELECT id, said, taken_by, batch FROM statements WHERE taken_by BETWEEN ?1 AND ?2 ORDER BY id")?;
     let mut rows = statement.query([position(first), position(last)])?;
@@ -313,7 +308,10 @@ pub(super) fn file(
     for (place, batch) in (0..).zip(batches) {
         for event in &batch.context {
             let said = Said::Context(event.clone());
-            insert(connection, &NewRow { said: &said, identity: None, person: None, at: now, came: Some((seq, place)) })?;
+            insert(
+                connection,
+                &NewRow { said: &said, identity: None, person: None, at: now, came: Some((seq, place)) },
+            )?;
         }
     }
     Ok(())
@@ -353,14 +351,7 @@ fn declaration(row: &Row<'_>) -> Result<Declaration, StoreError> {
         Ok(at.map(|at| Word { person: person.unwrap_or_default(), at: Timestamp(at) }))
     };
     let entered = word(2, 3)?.ok_or_else(|| StoreError::Damaged(format!("statement {id} has no time")))?;
-    Ok(Declaration {
-        id,
-        declared,
-        entered,
-        approved: word(4, 5)?,
-        withdrawn: word(6, 7)?,
-        replaced_by: row.get(8)?,
-    })
+    Ok(Declaration { id, declared, entered, approved: word(4, 5)?, withdrawn: word(6, 7)?, replaced_by: row.get(8)? })
 }
 
 /// A row before it has a number.
@@ -401,7 +392,8 @@ fn forget_identity(connection: &Connection, id: i64) -> Result<(), StoreError> {
 }
 
 fn text(said: &Said) -> Result<String, StoreError> {
-    serde_json::to_string(said).map_err(|error| StoreError::Contradiction(format!("a statement can't be written: {error}")))
+    serde_json::to_string(said)
+        .map_err(|error| StoreError::Contradiction(format!("a statement can't be written: {error}")))
 }
 
 fn read(row: &Row<'_>) -> Result<Statement, StoreError> {

@@ -134,6 +134,7 @@ mod tests {
                 value: Some(12.5),
                 reason: None,
                 coverage: Some(1.0),
+                shares: None,
                 flags: vec![Flag::Substituted],
                 factors: vec![],
             },

@@ -27,6 +27,7 @@ fn record(start: i64, hour: i64) -> WindowRecord {
         value,
         reason,
         coverage: Some(0.75),
+        shares: None,
         flags: vec![],
         factors: vec![],
     };
@@ -43,6 +44,7 @@ fn record(start: i64, hour: i64) -> WindowRecord {
         kpis: vec![value("electricity", Some(energy(hour)), None), value("oee", None, Some(Reason::NoProduction))],
         config: Digest::ZERO,
         clock: ClockState::Simulated,
+        calendar: None,
         inputs_digest: Digest::ZERO,
     }
 }

@@ -8,6 +8,7 @@ mod pattern;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,7 @@ pub struct Calendar {
     holidays: BTreeSet<Date>,
     /// Dates that are worked whatever day they are, with the names of the shifts; none named means all of them.
     working_days: BTreeMap<Date, Vec<String>>,
+    version: version::Version,
 }
 
 /// What names the site's own calendar in records.
@@ -51,6 +53,7 @@ impl Calendar {
             patterns: vec![Pattern::new(shifts, days_off)],
             holidays: holidays.into_iter().collect(),
             working_days: BTreeMap::new(),
+            version: version::Version::default(),
         }
     }
 
@@ -69,14 +72,14 @@ impl Calendar {
     /// `valid_from`.
     #[must_use]
     pub fn with_patterns(self, patterns: Vec<Pattern>) -> Self {
-        if patterns.is_empty() { self } else { Self { patterns, ..self } }
+        if patterns.is_empty() { self } else { Self { patterns, version: version::Version::default(), ..self } }
     }
 
     /// Adds dates that are worked though they are a day off or a holiday, with the names of the shifts; none named
     /// means every shift.
     #[must_use]
     pub fn with_working_days(self, days: BTreeMap<Date, Vec<String>>) -> Self {
-        Self { working_days: days, ..self }
+        Self { working_days: days, version: version::Version::default(), ..self }
     }
 
     /// Returns its name: what a record's `calendar` says.

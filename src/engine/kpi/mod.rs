@@ -9,7 +9,10 @@ pub mod grid;
 mod maintenance;
 mod production;
 mod quality;
+mod shares;
 pub mod used;
+
+use std::sync::LazyLock;
 
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{FactorRef, Flag, KpiId, KpiValue, Reason};
@@ -68,7 +71,7 @@ pub struct KpiDefinition {
     pub formula: &'static str,
     /// Unit of the value (UCUM); `1` is a ratio.
     pub unit: &'static str,
-    /// The facts it rests on: what sharing it reveals.
+    /// The facts it rests on. What tells how they were measured is implied: see [`KpiDefinition::reveals`].
     pub measures: &'static [Measure],
     /// Standard and clause, or rule.
     pub standard: &'static str,
@@ -82,6 +85,19 @@ pub struct KpiDefinition {
     pub no_value_vi: &'static str,
     /// The formula.
     pub compute: fn(&Facts, &KpiContext) -> Outcome,
+}
+
+impl KpiDefinition {
+    /// Returns the facts it rests on and those that say how they were measured, each once: what sharing it reveals.
+    ///
+    /// # Panics
+    /// On a definition that isn't in [`CATALOGUE`].
+    pub fn reveals(&self) -> &'static [Measure] {
+        static REVEALED: LazyLock<Vec<Vec<Measure>>> =
+            LazyLock::new(|| CATALOGUE.iter().map(|definition| shares::with_companions(definition.measures)).collect());
+        let position = CATALOGUE.iter().position(|definition| definition.id == self.id);
+        &REVEALED[position.expect("a definition is an entry of the catalogue")]
+    }
 }
 
 /// What KPIs are grouped by where people read them.
@@ -184,15 +200,13 @@ pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context
         (definition.compute)(facts, context)
     };
     let mut flags = outcome.flags;
-    let uses = |measure| definition.measures.contains(&measure);
-    let some = |measure: &Measure| uses(*measure) && facts.amount(*measure) != 0;
-    if SUBSTITUTED.iter().any(some) {
+    if shares::is_substituted(definition, facts) {
         flags.push(Flag::Substituted);
     }
-    if EXCLUDED.iter().any(some) {
+    if shares::is_excluded(definition, facts) {
         flags.push(Flag::Excluded);
     }
-    if uses(Measure::NoData) && context.calendar_assumed {
+    if definition.measures.contains(&Measure::NoData) && context.calendar_assumed {
         flags.push(Flag::CalendarAssumed);
     }
     let mut factors = outcome.factors;
@@ -211,57 +225,11 @@ pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context
         method: definition.method,
         value: value.ok(),
         reason: value.err(),
-        coverage: coverage(definition, facts),
+        coverage: shares::coverage(definition, facts),
+        shares: shares::shares(definition, facts),
         flags,
         factors,
     }
-}
-
-/// What was really measured, beside what should have been: of each kind of input the time, or the count of values.
-const OBSERVED: &[(Measure, Measure)] = &[
-    (Measure::PartsObserved, Measure::PartsExpected),
-    (Measure::ElectricityObserved, Measure::ElectricityExpected),
-    (Measure::ReactiveObserved, Measure::ReactiveExpected),
-    (Measure::GasObserved, Measure::GasExpected),
-    (Measure::WaterObserved, Measure::WaterExpected),
-    (Measure::SteamObserved, Measure::SteamExpected),
-    (Measure::WastewaterObserved, Measure::WastewaterExpected),
-    (Measure::FuelObserved, Measure::FuelExpected),
-    (Measure::ValidTime, Measure::ChannelExpected),
-    (Measure::LoadTime, Measure::ChannelExpected),
-];
-
-/// Amounts that were spread over a gap.
-const SUBSTITUTED: &[Measure] = &[
-    Measure::PartsSubstituted,
-    Measure::ElectricitySubstituted,
-    Measure::GasSubstituted,
-    Measure::WaterSubstituted,
-    Measure::SteamSubstituted,
-    Measure::WastewaterSubstituted,
-    Measure::FuelEnergySubstituted,
-];
-
-/// Growth that was left out as impossible.
-const EXCLUDED: &[Measure] = &[
-    Measure::PartsExcluded,
-    Measure::ElectricityExcluded,
-    Measure::GasExcluded,
-    Measure::WaterExcluded,
-    Measure::SteamExcluded,
-    Measure::WastewaterExcluded,
-    Measure::FuelEnergyExcluded,
-];
-
-/// Returns the smallest of the coverages of the inputs that the KPI rests on.
-fn coverage(definition: &KpiDefinition, facts: &Facts) -> Option<f64> {
-    let uses = |measure: Measure| definition.measures.contains(&measure);
-    let known = planned_busy_ms(facts) + facts.amount(Measure::PlannedDown);
-    let times = (uses(Measure::NoData)).then(|| (known, known + facts.amount(Measure::NoData)));
-    let inputs = OBSERVED.iter().filter(|(observed, _)| uses(*observed));
-    let inputs = inputs.map(|(observed, expected)| (facts.amount(*observed), facts.amount(*expected)));
-    let shares = times.into_iter().chain(inputs).filter(|(_, expected)| *expected > 0);
-    shares.map(|(observed, expected)| ratio(observed, expected)).reduce(f64::min)
 }
 
 /// Returns the observed planned busy time PBT = APT + AUST + ADET + ADOT. **Unit**: ms. NO_DATA is not in it.

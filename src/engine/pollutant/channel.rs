@@ -80,7 +80,8 @@ pub(in crate::engine) fn note_factors(plant: &Plant, asset: usize, window: Windo
     let Some((first, last)) = days else { return };
     for limit in limit::between(&channel.limits, first, last) {
         for entry in &limit.entries {
-            for measure in [Measure::HoursCompared, Measure::HourLimitSum, Measure::HoursToCheck, Measure::DaysToCheck] {
+            for measure in [Measure::HoursCompared, Measure::HourLimitSum, Measure::HoursToCheck, Measure::DaysToCheck]
+            {
                 used.note(measure, entry.clone());
             }
         }

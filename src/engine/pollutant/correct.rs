@@ -159,9 +159,8 @@ mod tests {
     #[test]
     fn s3_oxygen_is_corrected_to_7_percent_and_undefined_at_20_9() {
         let boiler = Channel { reference_oxygen_micro: Some(7_000_000), ..channel(Parameter::SulphurDioxide) };
-        let at = |measured, oxygen| {
-            value(&boiler, measured, Signals { oxygen: Some(micro(oxygen)), ..Signals::default() })
-        };
+        let at =
+            |measured, oxygen| value(&boiler, measured, Signals { oxygen: Some(micro(oxygen)), ..Signals::default() });
         for (measured, expected) in
             [(112.0, 707.636_364), (201.0, 1_269.954_545), (219.0, 1_383.681_818), (129.0, 815.045_455)]
         {
@@ -183,7 +182,8 @@ mod tests {
             (Parameter::NitrogenOxides, 188.048_2),
             (Parameter::CarbonMonoxide, 114.490_1),
         ] {
-            let found = value(&Channel { basis: Basis::Volume, ..channel(parameter) }, 100.0, Signals::default()).unwrap();
+            let found =
+                value(&Channel { basis: Basis::Volume, ..channel(parameter) }, 100.0, Signals::default()).unwrap();
             assert!((found - expected).abs() < 1e-4, "{}: {found}", parameter.as_str());
         }
     }

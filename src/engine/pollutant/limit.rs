@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn a_window_names_each_limit_that_counted_in_it() {
         let limits = limits();
-        let of = |first, last| between(&limits, first, last).iter().filter_map(|limit| limit.max_micro).collect::<Vec<_>>();
+        let of =
+            |first, last| between(&limits, first, last).iter().filter_map(|limit| limit.max_micro).collect::<Vec<_>>();
         assert_eq!(of(date(2025, 1, 1), date(2025, 1, 31)), [2]);
         assert_eq!(of(date(2025, 6, 1), date(2025, 7, 31)), [3, 2]);
         assert_eq!(of(date(2025, 12, 1), date(2026, 1, 31)), [2, 1]);

@@ -39,7 +39,13 @@ pub(in crate::engine) const STAGED: [Measure; 13] = [
 ];
 
 /// Returns what the end of a block gives a channel, from the block's merged facts.
-pub(in crate::engine) fn stage(block: Grain, end: Timestamp, merged: &Facts, channel: &Channel, plant: &Plant) -> Facts {
+pub(in crate::engine) fn stage(
+    block: Grain,
+    end: Timestamp,
+    merged: &Facts,
+    channel: &Channel,
+    plant: &Plant,
+) -> Facts {
     let mut staged = Facts::default();
     match block {
         Grain::FiveMinutes => slot_stage(merged, &mut staged),

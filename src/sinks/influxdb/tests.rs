@@ -40,6 +40,7 @@ pub(super) fn record(revision: u32) -> WindowRecord {
         value: Some(126_238.29),
         reason: None,
         coverage: Some(0.5),
+        shares: None,
         flags: vec![Flag::Substituted, Flag::WindowOpen],
         factors: vec![],
     };
@@ -49,6 +50,7 @@ pub(super) fn record(revision: u32) -> WindowRecord {
         value: None,
         reason: Some(Reason::NoBusyTime),
         coverage: None,
+        shares: None,
         flags: vec![],
         factors: vec![],
     };
@@ -219,7 +221,13 @@ impl Site {
             quality: Quality::Good,
         };
         let samples = (0..4).map(sample).collect();
-        let batches = [SampleBatch { source: SourceIndex(0), delivery: 1, received_at: Timestamp(at), samples, context: Vec::new() }];
+        let batches = [SampleBatch {
+            source: SourceIndex(0),
+            delivery: 1,
+            received_at: Timestamp(at),
+            samples,
+            context: Vec::new(),
+        }];
         let seq = self.store.commit(&Commit { now: Timestamp(at), batches: &batches, ..Commit::default() }).unwrap();
         self.wake.send_replace(seq);
     }

@@ -92,11 +92,13 @@ fn record(name: &str, hour: i64, revision: u32) -> WindowRecord {
             value: Some(0.1 + 0.2 + f64::from(revision)),
             reason: None,
             coverage: Some(1.0 / 3.0),
+            shares: None,
             flags: vec![],
             factors: vec![],
         }],
         config: CONFIG,
         clock: ClockState::Simulated,
+        calendar: None,
         inputs_digest: Digest([u8::try_from(revision).unwrap(); 32]),
     }
 }
