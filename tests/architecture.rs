@@ -252,6 +252,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
             "sources::mqtt::config",
             "sinks::platform::config",
             "sinks::influxdb::config",
+            "sinks::mqtt::config",
             "api::config",
             "hub::config",
         ],

@@ -23,6 +23,7 @@ use crate::model::time::Grain;
 use crate::profile::Library;
 use crate::reference::Reference;
 use crate::sinks::influxdb::config::InfluxSink;
+use crate::sinks::mqtt::config::MqttSink;
 use crate::sinks::platform::config::PlatformSink;
 use crate::sources::modbus::config::ModbusSource;
 use crate::sources::mqtt::config::MqttSource;
@@ -60,6 +61,8 @@ pub struct Gateway {
     pub platforms: Vec<PlatformSink>,
     /// InfluxDB servers.
     pub influx: Vec<InfluxSink>,
+    /// Brokers that get the record log.
+    pub brokers: Vec<MqttSink>,
     /// Where API and pages listen.
     pub http: HttpConfig,
     /// SHA-256 of the text, and of the profiles of the user's own: the version that samples and records name.
@@ -160,6 +163,7 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
         factors: or_default(factors)?,
         platforms: sinks.platforms,
         influx: sinks.influx,
+        brokers: sinks.brokers,
         http: or_default(http)?,
         digest: digest(text, &profiles),
         text: text.to_owned(),

@@ -12,16 +12,18 @@ use crate::model::problem::Problems;
 use crate::model::record::Level;
 use crate::model::time::Grain;
 use crate::sinks::influxdb::config::InfluxSink;
+use crate::sinks::mqtt::config::MqttSink;
 use crate::sinks::platform::config::PlatformSink;
 
 /// The types of sinks. A new one is a word here and an arm in [`read`].
-const TYPES: &[&str] = &["platform", "influxdb2"];
+const TYPES: &[&str] = &["platform", "influxdb2", "mqtt"];
 
 /// Every sink that could be read.
 #[derive(Debug, Default)]
 pub(super) struct Sinks {
     pub(super) platforms: Vec<PlatformSink>,
     pub(super) influx: Vec<InfluxSink>,
+    pub(super) brokers: Vec<MqttSink>,
 }
 
 /// Reads every sink and checks it by itself.
@@ -34,6 +36,9 @@ pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Sinks {
             Some((kind, rest)) if kind == "platform" => {
                 sinks.platforms.extend(document.read(&what, &rest, &["type"], problems).value);
             }
+            Some((kind, rest)) if kind == "mqtt" => {
+                sinks.brokers.extend(document.read(&what, &rest, &["type"], problems).value);
+            }
             Some((_, rest)) => sinks.influx.extend(document.read(&what, &rest, &["type"], problems).value),
             None => {}
         }
@@ -42,6 +47,7 @@ pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Sinks {
     if !document.is_damaged() {
         sinks.platforms.iter().for_each(|sink| sink.check(problems));
         sinks.influx.iter().for_each(|sink| sink.check(problems));
+        sinks.brokers.iter().for_each(|sink| sink.check(problems));
     }
     sinks
 }

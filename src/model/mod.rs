@@ -3,6 +3,7 @@
 //! Data and arithmetic only. Nothing here reads a clock, opens a file or knows a protocol, and this
 //! room imports no other. A type belongs here when two rooms hand it to each other.
 
+pub mod broker;
 pub mod context;
 pub mod declared;
 pub mod enterprise;

@@ -118,6 +118,9 @@ fn gateway_summary(gateway: &Gateway) -> Vec<String> {
     lines.extend(
         gateway.influx.iter().map(|sink| format!("sink {}: influxdb2 {}", sink.name.get_ref(), sink.url.get_ref())),
     );
+    lines.extend(
+        gateway.brokers.iter().map(|sink| format!("sink {}: mqtt {}", sink.name.get_ref(), sink.url.get_ref())),
+    );
     lines.push(format!("API and pages on http://{}", gateway.http.listen.get_ref()));
     lines
 }

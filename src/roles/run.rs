@@ -26,7 +26,7 @@ use crate::runtime::secret::Secret;
 use crate::runtime::synchronisation::{self, Witnesses};
 use crate::runtime::tasks::{Policy, Stage, Tasks};
 use crate::sinks::forwarder::SharedCursors;
-use crate::sinks::{influxdb, platform};
+use crate::sinks::{influxdb, mqtt as mqtt_sink, platform};
 use crate::sources::{modbus, mqtt};
 use crate::store::{Reader, Store};
 
@@ -247,6 +247,17 @@ fn start_sinks(
             let (reader, cursors, woken) = (reader.clone(), Arc::clone(&cursors), woken.clone());
             let (sink, site) = (sink.clone(), site.clone());
             let run = influxdb::run(sink, site, reader, cursors, woken, clock.clone(), health.clone(), token);
+            async move { Ok(run.await?) }
+        });
+    }
+    for sink in &gateway.brokers {
+        let (sink, gateway) = (sink.clone(), gateway.gateway.id.get_ref().clone());
+        let (reader, cursors, woken) = (reader.clone(), Arc::clone(cursors), woken.clone());
+        let (clock, health) = (clock.clone(), health.clone());
+        tasks.supervise(&format!("sink {}", sink.name.get_ref()), Stage::Forwarders, Policy::Restart, move |token| {
+            let (reader, cursors, woken) = (reader.clone(), Arc::clone(&cursors), woken.clone());
+            let (sink, gateway) = (sink.clone(), gateway.clone());
+            let run = mqtt_sink::run(sink, gateway, reader, cursors, woken, clock.clone(), health.clone(), token);
             async move { Ok(run.await?) }
         });
     }

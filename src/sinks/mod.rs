@@ -2,6 +2,7 @@
 //!
 //! - `platform`: signed pages to an authority's hub
 //! - `influxdb`: records as points to InfluxDB 2 or what takes its write API
+//! - `mqtt`: records as JSON to a broker of the factory or the park
 //!
 //! A destination is one folder: `config`, `encode` (pure) and the sending shell; `forwarder` holds the cursor, the
 //! back-off and the health they share. A sink never touches a source, and nothing here delays the pipeline.
@@ -9,4 +10,5 @@
 pub mod forwarder;
 pub mod http;
 pub mod influxdb;
+pub mod mqtt;
 pub mod platform;

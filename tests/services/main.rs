@@ -23,6 +23,7 @@ mod hub_faults;
 mod influx;
 mod modbus;
 mod mqtt;
+mod mqtt_sink;
 mod plant;
 mod sparkplug;
 mod tls;

@@ -7,16 +7,15 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub mod address;
 pub mod point;
 pub mod topic;
 
-use address::Address;
 use point::{Kind, PointSpec};
 use topic::Topic;
 
 use super::sparkplug::config::{self as sparkplug, SparkplugConfig};
 
+use crate::model::broker::Address;
 use crate::model::id::{SourceName, TagName};
 use crate::model::problem::Problems;
 use crate::model::tag::{Meaning, SourceIndex, TagKind, TagSpec};

@@ -15,8 +15,8 @@ use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::config::Version;
-use super::config::address::Address;
 use super::sparkplug::outgoing::Outgoing;
+use crate::model::broker::Address;
 
 /// Largest packet. **Unit**: bytes. A birth certificate of a big Sparkplug node reaches some 100 kB. On MQTT 5 the
 /// broker withholds what is larger.

@@ -16,13 +16,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::config::address::Address;
 use super::config::{MqttSource, Version};
 use super::host::{Heard, Host};
 use super::intake::{Intake, Tally};
 use super::link::{self, Client, Event, Lost, Message, Settings, Subscription};
 use super::sparkplug::config as sparkplug;
 use super::unacknowledged::{Packet, Unacknowledged};
+use crate::model::broker::Address;
 use crate::model::id::GatewayId;
 use crate::model::sample::{Sample, SampleBatch};
 use crate::model::tag::{SourceIndex, TagSpec};
