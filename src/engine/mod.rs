@@ -14,6 +14,7 @@ pub mod carbon;
 mod checkpoint;
 pub mod clock_history;
 pub mod config;
+pub mod context;
 mod counter;
 pub mod declared;
 pub mod kpi;
@@ -34,6 +35,7 @@ pub use series::Events;
 use assemble::{Contributions, Span, assemble};
 use calendar::{Planned, Planner};
 use clock_history::ClockHistory;
+use context::{ContextTally, Told};
 use declared::Declarations;
 use plant::Plant;
 use series::{HORIZON_MS, Ingested, Series, TagMinute};
@@ -42,7 +44,7 @@ use windows::{OpenWindow, Windows};
 use crate::model::fact::{FactRow, Facts, Measure};
 use crate::model::record::{ClockState, WindowRecord};
 use crate::model::sample::SampleBatch;
-use crate::model::statement::Statement;
+use crate::model::statement::{Said, Statement};
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::tag::{TagIndex, TagSpec};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
@@ -70,6 +72,8 @@ pub struct Effects {
     pub refused: Refused,
     /// What happened to counters.
     pub events: Events,
+    /// What became of what assets were told.
+    pub context: ContextTally,
     /// The watermark passed a sample: the instant of this waking belongs into the journal.
     pub moved: bool,
     /// More minutes are due than one call closes: call [`Engine::advance`] again.
@@ -106,6 +110,7 @@ impl Effects {
         self.refused.ahead += later.refused.ahead;
         self.refused.too_old += later.refused.too_old;
         self.events.merge(later.events);
+        self.context.merge(later.context);
         self.moved |= later.moved;
         self.more |= later.more;
     }
@@ -166,6 +171,8 @@ pub struct Engine {
     /// By asset: spans whose minutes are to be computed again.
     touched: BTreeMap<usize, Vec<Window>>,
     declared: Declarations,
+    /// What assets were told of their production.
+    told: Told,
 }
 
 impl Engine {
@@ -193,6 +200,7 @@ impl Engine {
             events: Events::default(),
             touched: BTreeMap::new(),
             declared: Declarations::default(),
+            told: Told::new(&plant.assets),
             clock: ClockHistory::always(clock),
             plant,
         }
@@ -233,6 +241,7 @@ impl Engine {
             let of_source = inputs.filter(|(_, input)| tags[input.as_usize()].source == batch.source);
             of_source.for_each(|(series, _)| series.confirm(batch.received_at));
         }
+        batch.context.iter().for_each(|event| self.hear_context(event, now));
         for sample in &batch.samples {
             let Some(place) = self.places.get(sample.tag.as_usize()) else { continue };
             if sample.measured_at > ahead {
@@ -270,6 +279,11 @@ impl Engine {
     /// Takes what was said. What it changes of closed windows is in [`Effects::revise`] of a later
     /// [`Engine::advance`].
     pub fn hear(&mut self, statement: &Statement) {
+        if let Said::Context(event) = &statement.said {
+            // Before the first waking the event's own instant is all that is known of time.
+            let now = if self.now == Timestamp(i64::MIN) { event.at } else { self.now };
+            return self.hear_context(event, now);
+        }
         let closed_until = self.closed_until;
         self.declared.hear(&self.plant, statement, self.now, |_| closed_until);
     }
@@ -294,7 +308,8 @@ impl Engine {
     /// Closes everything that the samples so far can close, and every open window as it stands: the end of a
     /// recording. What is missing of such a window counts as not observed.
     pub fn finish(&mut self) -> Effects {
-        let last = self.series.iter().filter_map(Series::latest).chain(self.others.map(|(_, last)| last)).max();
+        let last = self.series.iter().filter_map(Series::latest).chain(self.others.map(|(_, last)| last));
+        let last = last.chain(self.told.latest()).max();
         let Some(last) = last else { return Effects::default() };
         let mut effects = self.close(last, true);
         while effects.more {
@@ -356,6 +371,7 @@ impl Engine {
         }
         self.closed_until = Some(until);
         effects.refused = std::mem::take(&mut self.refused);
+        effects.context = self.told.take_tally();
         effects
     }
 
@@ -390,7 +406,7 @@ impl Engine {
         let minute = Window { start, end: start + MINUTE_MS };
         let close = |(series, input): (&mut Series, &TagIndex)| series.close(&self.plant.tags[input.as_usize()], start);
         let minutes: Vec<Option<TagMinute>> = self.series.iter_mut().zip(&self.inputs).map(close).collect();
-        let tags = Contributions { places: &self.places, minutes: &minutes };
+        let tags = Contributions { places: &self.places, minutes: &minutes, told: Some((&self.told, &self.plant)) };
         let calendar = self.plant.site_calendar();
         let planned = self.planner.plan(&self.plant.calendars, minute);
         let whole = Span::Whole { window: minute, planned: &planned };
@@ -423,7 +439,7 @@ impl Engine {
         for (minute, contributions) in minutes {
             corrected.fill(None);
             contributions.into_iter().for_each(|(place, contribution)| corrected[place] = Some(contribution));
-            let tags = Contributions { places: &self.places, minutes: &corrected };
+            let tags = Contributions { places: &self.places, minutes: &corrected, told: None };
             let facts = assemble(&self.plant.assets, &self.children, Span::Correction, tags);
             for (asset, correction) in facts.into_iter().enumerate() {
                 self.correct_asset(minute, asset, correction, closed_until, &mut revisions, effects);

@@ -68,6 +68,11 @@ impl Plant {
         self.calendars.get(calendar).unwrap_or_else(|| self.site_calendar())
     }
 
+    /// Returns a product by its id.
+    pub fn product(&self, id: &ProductId) -> Option<&Product> {
+        self.products.iter().find(|product| product.id == *id)
+    }
+
     /// Returns every tag that is an input of an asset, ascending, each once.
     pub fn inputs(&self) -> Vec<TagIndex> {
         let mut inputs: Vec<TagIndex> = self.assets.iter().flat_map(Asset::inputs).collect();

@@ -7,10 +7,13 @@
 mod energy;
 mod parts;
 mod times;
+mod told;
 
 use super::calendar::Planned;
-use super::plant::Asset;
+use super::context::{Slice, Told, View};
+use super::plant::{Asset, Plant, Product};
 use super::series::TagMinute;
+use crate::model::context::Counted;
 use crate::model::fact::{Facts, Measure};
 use crate::model::state::MachineState;
 use crate::model::tag::TagIndex;
@@ -23,11 +26,13 @@ pub(super) struct Contributions<'a> {
     pub(super) places: &'a [u32],
     /// By place.
     pub(super) minutes: &'a [Option<TagMinute>],
+    /// What assets were told, and the plant's words for it; `None` where nothing counts.
+    pub(super) told: Option<(&'a Told, &'a Plant)>,
 }
 
 impl Contributions<'static> {
-    /// No tag contributes.
-    pub(super) const NONE: Self = Self { places: &[], minutes: &[] };
+    /// No tag contributes, and nothing was told.
+    pub(super) const NONE: Self = Self { places: &[], minutes: &[], told: None };
 }
 
 /// What a span is made of.
@@ -47,6 +52,9 @@ pub(super) enum Span<'a> {
 /// What the facts of one asset are made from.
 #[derive(Debug, Clone, Copy)]
 struct Scope<'a> {
+    assets: &'a [Asset],
+    /// Position of the asset.
+    position: usize,
     asset: &'a Asset,
     span: Span<'a>,
     tags: Contributions<'a>,
@@ -73,10 +81,71 @@ impl<'a> Scope<'a> {
         inputs.iter().map(|tag| self.contribution(*tag).map_or(0, |minute| minute.observed_ms)).min().unwrap_or(0)
     }
 
-    /// Returns the stops that were told of the asset in a minute, each as the state that its reason stands for.
-    #[expect(clippy::unused_self, reason = "what is told of assets comes with their context")]
-    fn stops(&self, _minute: Window) -> &'a [(Timestamp, Timestamp, MachineState)] {
-        &[]
+    /// Returns the span, `None` where amounts are corrected.
+    fn window(&self) -> Option<Window> {
+        match self.span {
+            Span::Whole { window, .. } => Some(window),
+            Span::Correction => None,
+        }
+    }
+
+    /// Returns the scope of another asset of the same span. Sums over its children aren't for it.
+    fn at(&self, position: usize) -> Self {
+        Self { asset: &self.assets[position], position, children: &[], ..*self }
+    }
+
+    fn positions_of_children(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let position = self.position;
+        self.assets.iter().enumerate().filter(move |(_, asset)| asset.parent == Some(position)).map(|(child, _)| child)
+    }
+
+    /// Returns what the asset was told, `None` where it is told nothing.
+    fn view(&self) -> Option<View<'a>> {
+        let (told, plant) = self.tags.told.filter(|_| self.asset.takes_context())?;
+        Some(told.view(plant, self.position))
+    }
+
+    /// Returns the stops that were told of the asset in a span, each as the state that its reason stands for.
+    fn stops(&self, window: Window) -> Vec<(Timestamp, Timestamp, MachineState)> {
+        self.view().map_or_else(Vec::new, |view| view.stops(window))
+    }
+
+    /// Cuts a span where the asset's product changes; one part where no product is told.
+    fn slices(&self, window: Window) -> Vec<Slice<'a>> {
+        self.view().map_or_else(|| vec![Slice { window, product: None }], |view| view.products(window))
+    }
+
+    /// Returns the planned run time per unit of what runs on the asset at an instant. **Unit**: ns.
+    fn run_time_ns(&self, product: Option<&Product>, at: Timestamp) -> Option<i64> {
+        self.view().map_or(self.asset.planned_run_time_per_unit_ns, |view| view.run_time_ns(product, at))
+    }
+
+    /// Says whether any product is planned to have scrap.
+    fn plans_scrap(&self) -> bool {
+        self.tags.told.is_some_and(|(_, plant)| plant.products.iter().any(|product| product.planned_scrap_micro > 0))
+    }
+
+    /// Returns the amount a tag contributes to a part of the span, `None` all of it. **Unit**: 10⁻⁶ of its base unit.
+    fn amount_in(&self, tag: TagIndex, part: Option<Window>) -> i128 {
+        match part {
+            None => self.amount(tag),
+            Some(part) => self.contribution(tag).map_or(0, |minute| minute.amount_between(part.start, part.end)),
+        }
+    }
+
+    /// Returns the quantity that was told for a part of the span, `None` all of it. **Unit**: 10⁻⁶ of the product unit.
+    fn counted(&self, of: Counted, part: Option<Window>) -> i128 {
+        let part = part.or_else(|| self.window());
+        self.view().zip(part).map_or(0, |(view, part)| view.counted(of, part))
+    }
+
+    /// Adds what the exit has of some measures, or the children where the asset sums parts.
+    fn inherit_parts(&self, measures: &[Measure], facts: &mut Facts) {
+        match self.asset.exit {
+            Some(exit) => self.sum(&[exit], measures, facts),
+            None if self.asset.sum_children.parts => self.sum_children(measures, facts),
+            None => {}
+        }
     }
 
     /// Adds what the children have of some measures.
@@ -130,10 +199,11 @@ pub(super) fn one(
     tags: Contributions<'_>,
     all: &[Facts],
 ) -> Facts {
-    let scope = Scope { asset: &assets[position], span, tags, children, all };
+    let scope = Scope { assets, position, asset: &assets[position], span, tags, children, all };
     let mut facts = Facts::default();
     times::add(&scope, &mut facts);
     parts::add(&scope, &mut facts);
+    told::add(&scope, &mut facts);
     energy::add(&scope, &mut facts);
     facts
 }

@@ -40,9 +40,10 @@ pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
     let Span::Whole { window, planned } = scope.span else { return };
     let Some(planned) = planned.get(scope.asset.calendar) else { return };
     let minute = scope.contribution(tag);
+    let stops = scope.stops(window);
     let said = Said {
         planned,
-        stops: scope.stops(window),
+        stops: &stops,
         states: minute.map_or(&[], |minute| &minute.states),
         entered_with: None,
     };
@@ -56,6 +57,24 @@ pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
     facts.set(Measure::Pmt, i128::from(said.all_ms(MachineState::PreventiveMaintenance)));
     facts.set(Measure::AllTime, i128::from(window.length_ms()));
     facts.set(Measure::MinorStops, i128::from(times.minor_stops_ms));
+}
+
+/// Returns busy time (AUBT) and production time (APT) of an asset between two instants of the scope's span: of its own
+/// state, or of all machines in it. **Unit**: ms.
+pub(super) fn busy_between(scope: &Scope<'_>, part: Window) -> (i64, i64) {
+    let Some(tag) = scope.asset.state else {
+        let of = |child: usize| busy_between(&scope.at(child), part);
+        return scope.positions_of_children().map(of).fold((0, 0), |sum, child| (sum.0 + child.0, sum.1 + child.1));
+    };
+    let Span::Whole { planned, .. } = scope.span else { return (0, 0) };
+    let Some(planned) = planned.get(scope.asset.calendar) else { return (0, 0) };
+    let within = |window: &Window| Window { start: window.start.max(part.start), end: window.end.min(part.end) };
+    let operation = planned.operation.iter().map(within).filter(|window| window.start < window.end).collect();
+    let planned = Planned { operation, ..planned.clone() };
+    let stops = scope.stops(part);
+    let states = scope.contribution(tag).map_or(&[][..], |minute| &minute.states);
+    let [apt, aust, adet, ..] = Said { planned: &planned, stops: &stops, states, entered_with: None }.times().elements;
+    (apt + aust + adet, apt)
 }
 
 /// The elements that planned operation time consists of.
