@@ -21,6 +21,8 @@ enum Role {
     Run(roles::run::Args),
     /// The park authority's hub.
     Hub(roles::hub::Args),
+    /// Copy a box's store and key while it runs.
+    Backup(roles::backup::Args),
     /// Name every problem in a configuration at once.
     Check(roles::check::Args),
     /// Tell that a meter was swapped, or list what was told.
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Role::Demo(args) => roles::demo::run(&args),
         Role::Run(args) => roles::run::run(&args),
         Role::Hub(args) => roles::hub::run(&args),
+        Role::Backup(args) => roles::backup::run(&args),
         Role::Check(args) => roles::check::run(&args),
         Role::Meter(args) => roles::meter::run(&args),
         Role::Read(args) => roles::read::run(&args),

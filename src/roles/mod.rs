@@ -3,6 +3,7 @@
 //! A role reads its configuration, wires the rooms together, and reports to a person how it ended. It computes nothing
 //! itself: what a figure depends on lives in the rooms, so that every role gets the same one.
 
+pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod hub;

@@ -12,6 +12,7 @@
 //! place through [`Cursors`]. All methods block; asynchronous callers use `spawn_blocking`. The tables are in
 //! `schema/`, in words in `docs/store.md`.
 
+mod backup;
 mod block;
 mod chunk;
 mod clock;
@@ -45,6 +46,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
+pub use backup::{Backup, backup};
 pub use commit::Commit;
 pub use compact::Compaction;
 pub use connection::{BUSY_TIMEOUT, FILE_NAME};

@@ -35,6 +35,7 @@ fn record(number: u32) -> WindowRecord {
         kpis: Vec::new(),
         config: Digest::ZERO,
         clock: ClockState::Synchronised,
+        calendar: None,
         inputs_digest: Digest::ZERO,
     }
 }

@@ -1,5 +1,6 @@
 //! Promises of the store.
 
+mod backup;
 mod faults;
 mod journal;
 mod properties;
