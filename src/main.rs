@@ -27,6 +27,8 @@ enum Role {
     Check(roles::check::Args),
     /// Tell that a meter was swapped, or list what was told.
     Meter(roles::meter::Args),
+    /// Declare what nobody measures, approve it as a second person, or list what was declared.
+    Declare(roles::declare::Args),
     /// Read a register live.
     Read(roles::read::Args),
     /// Find units and known devices on a network or a bus.
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Role::Backup(args) => roles::backup::run(&args),
         Role::Check(args) => roles::check::run(&args),
         Role::Meter(args) => roles::meter::run(&args),
+        Role::Declare(args) => roles::declare::run(&args),
         Role::Read(args) => roles::read::run(&args),
         Role::Scan(args) => roles::scan::run(&args),
         Role::Survey(args) => roles::survey::run(&args),

@@ -4,6 +4,8 @@
 //! A declaration counts only once a second person has approved it, and what it adds to a figure is marked declared,
 //! never measured. Who entered and who approved it stays in the store of the box.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::id::AssetId;
@@ -111,6 +113,26 @@ pub enum WasteStream {
     Other,
 }
 
+impl WasteStream {
+    /// Every stream.
+    pub const ALL: [Self; 4] = [Self::Recycled, Self::Hazardous, Self::Landfilled, Self::Other];
+
+    /// Returns the name used in JSON, CSV and lists.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recycled => "recycled",
+            Self::Hazardous => "hazardous",
+            Self::Landfilled => "landfilled",
+            Self::Other => "other",
+        }
+    }
+
+    /// Returns the stream of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stream| stream.as_str() == name)
+    }
+}
+
 /// What a declared quantity is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DeclaredUnit {
@@ -197,6 +219,69 @@ impl DeclaredKind {
             Self::Refrigerant { .. } | Self::Waste { .. } => &[Kilogram, Tonne],
             Self::Steam { .. } => &[Tonne, Gigajoule],
             Self::Contract { .. } | Self::ElectricityBill(_) => &[KilowattHour, MegawattHour],
+        }
+    }
+}
+
+impl DeclaredKind {
+    /// Returns what this kind has beside the fields of every declaration, by the names of the form.
+    pub fn details(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+        match self {
+            Self::Fuel { fuel, combustion } => {
+                vec![("fuel", fuel.as_str().into()), ("combustion", combustion.as_str().into())]
+            }
+            Self::Refrigerant { gas } => vec![("gas", gas.as_str().into())],
+            Self::Process { input, factor } => vec![("input", input.as_str().into()), ("factor", factor.as_str().into())],
+            Self::Steam { factor } => vec![("factor", factor.as_str().into())],
+            Self::Contract { factor_micro, instrument } => {
+                vec![("kg_per_kwh", decimal(*factor_micro).into()), ("instrument", instrument.as_str().into())]
+            }
+            Self::Waste { stream } => vec![("stream", stream.as_str().into())],
+            Self::ElectricityBill(bill) => bill.details(),
+        }
+    }
+}
+
+impl Bill {
+    fn details(&self) -> Vec<(&'static str, Cow<'static, str>)> {
+        let amounts = [
+            ("peak_kwh", self.peak_micro_kwh),
+            ("normal_kwh", self.normal_micro_kwh),
+            ("off_peak_kwh", self.off_peak_micro_kwh),
+            ("reactive_kvarh", self.reactive_micro_kvarh),
+        ];
+        let amounts = amounts.into_iter().filter_map(|(field, micro)| Some((field, Cow::Owned(decimal(micro?)))));
+        let charged = self.amount_vnd.map(|amount| ("amount_vnd", Cow::Owned(amount.to_string())));
+        amounts.chain(charged).collect()
+    }
+}
+
+impl Combustion {
+    /// Returns the name used in JSON, CSV and lists.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stationary => "stationary",
+            Self::Mobile => "mobile",
+        }
+    }
+}
+
+/// Returns an amount of 10⁻⁶ as a decimal number, without zeros at its end.
+pub fn decimal(micro: i64) -> String {
+    let (whole, rest) = (micro / 1_000_000, (micro % 1_000_000).unsigned_abs());
+    let sign = if micro < 0 && whole == 0 { "-" } else { "" };
+    let text = format!("{sign}{whole}.{rest:06}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decimal;
+
+    #[test]
+    fn an_amount_of_millionths_is_written_without_needless_zeros() {
+        for (micro, text) in [(0, "0"), (1, "0.000001"), (12_500_000, "12.5"), (1_000_000_000, "1000"), (-500_000, "-0.5")] {
+            assert_eq!(decimal(micro), text);
         }
     }
 }

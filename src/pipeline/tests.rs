@@ -18,7 +18,7 @@ use crate::model::record::Level;
 use crate::model::sample::{Quality, Sample};
 use crate::model::tag::TagIndex;
 use crate::model::time::Grain;
-use crate::store::tests::schema_1_in;
+use crate::store::tests::{schema_1_in, schema_2_in};
 use crate::store::{SwapRow, Swaps};
 use tokio_util::sync::CancellationToken;
 
@@ -258,6 +258,22 @@ fn a_box_brought_up_from_schema_1_goes_on_as_if_it_had_never_stopped() {
     }
     old.step(&[], Timestamp(MORNING + 4_200_000)).unwrap();
     assert_eq!(records(&old.reader()), records(&whole.reader()));
+}
+
+#[test]
+fn a_box_brought_up_from_schema_2_goes_on_as_if_it_had_never_stopped() {
+    let plant = plant();
+    let whole = run_hour(open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap()), |_, same| same);
+    let directory = tempfile::tempdir().unwrap();
+    schema_2_in(directory.path());
+    let mut old = open(store_in(directory.path()));
+    for batch in batches().iter().skip(10) {
+        old.step(std::slice::from_ref(batch), batch.received_at).unwrap();
+    }
+    old.step(&[], Timestamp(MORNING + 4_200_000)).unwrap();
+    // The swap that was told meanwhile finds no break at its instant, and changes nothing.
+    assert_eq!(records(&old.reader()), records(&whole.reader()));
+    assert!(Swaps::open(directory.path()).unwrap().list(None).unwrap()[0].outcome.is_some());
 }
 
 /// Readings of the site's meter, each minute but the 30th: 2 kWh a minute, and from minute 31 another meter's.

@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod check;
+pub mod declare;
 pub mod demo;
 pub mod hub;
 pub mod import;
@@ -19,6 +20,7 @@ pub mod scan;
 mod section;
 mod single;
 pub mod survey;
+mod told;
 pub mod verify;
 
 use std::future::Future;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::load;
+use super::told::{Timeline, read_declarations};
 use crate::engine::kpi;
 use crate::engine::plant::Plant;
 use crate::ledger::key::GatewayKey;
@@ -46,6 +47,10 @@ pub struct Args {
     /// Instead of a recording: the data directory of a stopped box, whose journal is replayed.
     #[arg(long, value_name = "DATA_DIR")]
     journal: Option<PathBuf>,
+    /// Declarations of the recording's time: CSV with the columns of `parkgate declare import` and `entered_by`,
+    /// `entered_at`, `approved_by`, `approved_at`, `withdrawn_by`, `withdrawn_at`.
+    #[arg(long, value_name = "CSV", conflicts_with = "journal")]
+    declared: Option<PathBuf>,
     /// The configuration.
     #[arg(short, long, default_value = "gateway.toml")]
     config: PathBuf,
@@ -64,13 +69,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let key = GatewayKey::from_seed([0; 32]);
     let id = gateway.gateway.id.get_ref().clone();
     let mut pipeline = Pipeline::open(Arc::clone(&plant), ClockState::Unknown, id, Vec::new(), key, store)?;
+    let mut timeline = Timeline::default();
+    let unsaid = match &args.declared {
+        Some(path) => read_declarations(path, &plant, &mut reader.statements()?, &mut timeline)?,
+        None => 0,
+    };
     let rejected = match (&args.journal, &args.samples) {
         (Some(directory), _) => replay_journal(directory, &plant, &gateway.text, &mut pipeline)?,
-        (None, Some(samples)) => replay_recording(samples, &plant, &mut pipeline)?,
+        (None, Some(samples)) => replay_recording(samples, &plant, &mut pipeline, timeline)?,
         (None, None) => anyhow::bail!("name a recording or --journal"),
     };
     print_records(&reader)?;
-    Ok(if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if rejected + unsaid == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pipeline) -> anyhow::Result<u64> {
@@ -102,25 +112,51 @@ fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pi
     Ok(unmapped)
 }
 
-fn replay_recording(path: &Path, plant: &Plant, pipeline: &mut Pipeline) -> anyhow::Result<u64> {
+fn replay_recording(
+    path: &Path,
+    plant: &Plant,
+    pipeline: &mut Pipeline,
+    mut timeline: Timeline,
+) -> anyhow::Result<u64> {
     let (mut samples, rejected) = read_recording(path, plant)?;
     // A recording may hold one tag after the other; the engine takes them as time went by.
     samples.sort_by_key(|sample| sample.measured_at);
     let mut now = Timestamp::default();
     let same_day = |a: &Sample, b: &Sample| a.measured_at.0.div_euclid(DAY_MS) == b.measured_at.0.div_euclid(DAY_MS);
-    for chunk in samples.chunk_by(same_day).flat_map(|day| day.chunks(BATCH_SAMPLES)) {
-        now = chunk.last().map_or(now, |sample| sample.measured_at);
-        let batch = SampleBatch {
-            source: SourceIndex(0),
-            delivery: 0,
-            received_at: now,
-            samples: chunk.to_vec(),
-            context: Vec::new(),
-        };
-        pipeline.replay(Told::default(), &[batch], now)?;
+    // What was told before the recording begins is heard as it begins: time must not run before it.
+    let before = samples.first().map_or_else(Vec::new, |first| timeline.take_until(first.measured_at));
+    let mut told = Told { swaps: &[], statements: &before };
+    for mut chunk in samples.chunk_by(same_day).flat_map(|day| day.chunks(BATCH_SAMPLES)) {
+        let end = chunk.last().map_or(now, |sample| sample.measured_at);
+        while let Some(at) = timeline.next_until(end) {
+            let (earlier, later) = chunk.split_at(chunk.partition_point(|sample| sample.measured_at < at));
+            pipeline.replay(told, &batch(earlier, at), at)?;
+            told = Told::default();
+            pipeline.replay(Told { swaps: &[], statements: &timeline.take_until(at) }, &[], at)?;
+            (now, chunk) = (at, later);
+        }
+        now = now.max(end);
+        pipeline.replay(told, &batch(chunk, end), end)?;
+        told = Told::default();
+    }
+    while let Some(at) = timeline.next() {
+        now = now.max(at);
+        pipeline.replay(Told { swaps: &[], statements: &timeline.take_until(at) }, &[], now)?;
     }
     pipeline.finish(now)?;
     Ok(rejected)
+}
+
+/// Returns samples as one batch; no samples are no batch.
+fn batch(samples: &[Sample], received_at: Timestamp) -> Vec<SampleBatch> {
+    let batch = |samples: &[Sample]| SampleBatch {
+        source: SourceIndex(0),
+        delivery: 0,
+        received_at,
+        samples: samples.to_vec(),
+        context: Vec::new(),
+    };
+    if samples.is_empty() { Vec::new() } else { vec![batch(samples)] }
 }
 
 /// One line of a recording.

@@ -11,6 +11,7 @@ use super::cursors::{self, Undeliverable};
 use super::error::StoreError;
 use super::latest::{Latest, LatestSample};
 use super::samples::{self, CommittedSample, SampleRun};
+use super::statements::{self, Declaration, Statements};
 use super::{facts, journal, pages, records};
 use crate::ledger::page::{Head, SignedPage};
 use crate::model::fact::Facts;
@@ -67,6 +68,30 @@ impl Reader {
     pub(super) fn at(place: Place) -> Self {
         let shared = Shared { place, pool: Mutex::default(), freed: Condvar::new(), latest: Mutex::default() };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Opens the place where statements are written down, on a connection of its own.
+    ///
+    /// # Errors
+    /// Those of opening a connection.
+    pub fn statements(&self) -> Result<Statements, StoreError> {
+        Statements::at(&self.shared.place)
+    }
+
+    /// Returns every declaration, by number.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a row can't be read.
+    pub fn declarations(&self) -> Result<Vec<Declaration>, StoreError> {
+        self.with(|connection| statements::declarations(connection, None))
+    }
+
+    /// Returns one declaration; `None` where there is none of that number.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where it can't be read.
+    pub fn declaration(&self, id: i64) -> Result<Option<Declaration>, StoreError> {
+        self.with(|connection| Ok(statements::declarations(connection, Some(id))?.pop()))
     }
 
     /// Returns an asset's facts by minute within `[from, to)`, ascending.

@@ -5,6 +5,7 @@ mod faults;
 mod journal;
 mod properties;
 mod schema;
+mod statements;
 
 use super::{Commit, Store};
 use crate::ledger::key::GatewayKey;
@@ -27,6 +28,13 @@ pub(crate) fn schema_1_in(dir: &std::path::Path) {
     let connection = rusqlite::Connection::open(dir.join(super::FILE_NAME)).unwrap();
     connection.execute_batch(include_str!("schema_1.sql")).unwrap();
     connection.execute_batch("PRAGMA application_id = 1347110740; PRAGMA user_version = 1").unwrap();
+}
+
+/// Puts a database as schema 2 kept it into a directory: as that of schema 1, with a told swap.
+pub(crate) fn schema_2_in(dir: &std::path::Path) {
+    let connection = rusqlite::Connection::open(dir.join(super::FILE_NAME)).unwrap();
+    connection.execute_batch(include_str!("schema_2.sql")).unwrap();
+    connection.execute_batch("PRAGMA application_id = 1347110740; PRAGMA user_version = 2").unwrap();
 }
 
 fn tag(name: &str, unit: Unit) -> TagSpec {

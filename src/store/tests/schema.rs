@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::connection::MIGRATIONS;
 use super::super::{Decision, Store, StoreError};
-use super::{CONFIG, commit_one, schema_1_in, tags};
+use super::{CONFIG, commit_one, schema_1_in, schema_2_in, tags};
 use crate::model::id::Digest;
 
 #[test]
@@ -34,6 +34,21 @@ fn a_database_of_schema_1_is_brought_up_to_date_and_keeps_everything() {
     assert_eq!((journal.len(), samples, store.last_seq()), (10, 80, 10));
     assert!(journal.iter().all(|entry| entry.unmapped == 0));
     assert_eq!(store.reader().counts().unwrap().records, 3);
+    assert!(store.resume().unwrap().checkpoint.is_some());
+}
+
+#[test]
+fn a_database_of_schema_2_is_brought_up_to_date_and_keeps_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    schema_2_in(dir.path());
+    let plant = crate::engine::tests::plant();
+    let store = Store::open(dir.path(), &plant.tags, plant.config, "test").unwrap();
+    let journal = store.journal(1, usize::MAX).unwrap();
+    let samples: usize = journal.iter().flat_map(|entry| &entry.batches).map(|batch| batch.samples.len()).sum();
+    assert_eq!((journal.len(), samples, store.last_seq()), (10, 80, 10));
+    assert_eq!(journal[0].swaps.len(), 1);
+    assert!(journal.iter().all(|entry| entry.unmapped == 0 && entry.statements.is_empty()));
+    assert!(store.waiting_statements().unwrap().is_empty());
     assert!(store.resume().unwrap().checkpoint.is_some());
 }
 

@@ -8,6 +8,8 @@
 //! each rounded down, so that the windows of a period together have all of it. Finer windows get nothing: nobody knows
 //! at which hour a month's diesel was burnt.
 
+pub mod form;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
