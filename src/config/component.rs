@@ -36,6 +36,7 @@ const FILLINGS: &[&str] = &[
     "\"127.0.0.1:1\"",
     "\"9900000016\"",
     "\"hour\"",
+    "\"2026-01-01\"",
     "{ env = \"X\" }",
 ];
 
@@ -297,6 +298,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("format", ": \"json\" or \"plain\""),
     ("from", ", like \"06:00\""),
     ("to", ", like \"14:00\""),
+    ("date", ", like \"2026-10-11\""),
+    ("valid_from", ", like \"2026-07-01\""),
+    ("paid", ": true where the break counts as working time, else false"),
+    ("machine_planned_down", ": true where the machine is planned to stand still, else false"),
 ];
 
 fn fallback_help(key: Option<&str>) -> String {

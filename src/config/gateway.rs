@@ -1,6 +1,6 @@
 //! `gateway.toml`: the configuration of an edge box.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -12,11 +12,11 @@ use super::tree::Tree;
 use super::{assets, calendar, finish, profiles, sinks, sources, spelling};
 use crate::api::config::HttpConfig;
 use crate::engine::calendar::Calendar;
-use crate::engine::config::calendar::CalendarConfig;
+use crate::engine::config::calendar::{CalendarConfig, WorkCalendarConfig};
 use crate::engine::config::{AssetConfig, FactorsConfig, RecordsConfig};
-use crate::engine::plant::Plant;
+use crate::engine::plant::{Asset, Plant};
 use crate::model::enterprise::EnterpriseNumber;
-use crate::model::id::{Digest, GatewayId, ParkId, SiteId};
+use crate::model::id::{AssetId, Digest, GatewayId, ParkId, SiteId};
 use crate::model::problem::Problems;
 use crate::model::tag::{SourceIndex, TagSpec};
 use crate::model::time::Grain;
@@ -29,7 +29,8 @@ use crate::sources::modbus::config::ModbusSource;
 use crate::sources::mqtt::config::MqttSource;
 
 /// The sections of the file.
-const SECTIONS: &[&str] = &["gateway", "http", "profile", "source", "asset", "calendar", "records", "factors", "sink"];
+const SECTIONS: &[&str] =
+    &["gateway", "http", "profile", "source", "asset", "calendar", "work_calendar", "records", "factors", "sink"];
 
 /// Grains of which records are made unless `[records]` says otherwise.
 const GRAINS: [Grain; 4] = [Grain::Hour, Grain::Shift, Grain::Day, Grain::Month];
@@ -53,6 +54,8 @@ pub struct Gateway {
     pub assets: Vec<AssetConfig>,
     /// When production is planned.
     pub calendar: CalendarConfig,
+    /// When it is planned at the assets that name another calendar than the site's.
+    pub work_calendars: Vec<WorkCalendarConfig>,
     /// Which windows are closed and logged.
     pub records: RecordsConfig,
     /// Which factors count.
@@ -137,6 +140,7 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
     let sources = sources::read(&document, &profiles, problems);
     let asset_list = assets::read(&document, problems);
     let calendar = document.optional_section::<CalendarConfig>("calendar", problems);
+    let work_calendars = calendar::read(&document, problems);
     let records = document.optional_section::<RecordsConfig>("records", problems);
     let factors = document.optional_section::<FactorsConfig>("factors", problems);
     let sinks = sinks::read(&document, problems);
@@ -148,7 +152,7 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
     gateway.iter().for_each(|gateway| gateway.check(problems));
     http.iter().filter_map(|http| http.value.as_ref()).for_each(|http| http.check(problems));
     assets::check(&asset_list, &sources.tags, problems);
-    let has_shifts = calendar::check(calendar.as_ref(), &reference, problems);
+    let has_shifts = calendar::check(calendar.as_ref(), &work_calendars, &asset_list.assets, &reference, problems);
     calendar::check_grains(records.as_ref(), has_shifts, problems);
     sinks::check(&sinks, &asset_list, has_shifts, problems);
     Some(Gateway {
@@ -159,6 +163,7 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
         tags: sources.tags.into_specs(),
         assets: asset_list.assets,
         calendar: or_default(calendar)?,
+        work_calendars: work_calendars.calendars,
         records: or_default(records)?,
         factors: or_default(factors)?,
         platforms: sinks.platforms,
@@ -206,19 +211,53 @@ impl Gateway {
     /// Returns the plant as the engine knows it: tags by position, assets each after its parent, defaults filled in.
     pub fn plant(&self) -> Plant {
         let tree = Tree::grow(&self.assets, &mut Problems::default()).expect("loading has checked the tree");
-        let calendar = self.calendar(&Reference::builtin());
+        let calendars = self.calendars();
+        let mut assets = tree.plant_assets(&self.assets, &self.tags);
+        self.assign_calendars(&mut assets);
+        let site = self.gateway.site.get_ref().clone();
         Plant {
             tags: self.tags.clone(),
-            assets: tree.plant_assets(&self.assets, &self.tags),
+            assets,
             grains: self.grains(),
             grid_factor: self.factors.grid_factor.missing,
-            ..Plant::new(self.gateway.site.get_ref().clone(), calendar, self.digest)
+            ..Plant::new(site, calendars[0].clone(), self.digest).with_calendars(calendars)
         }
     }
 
-    fn calendar(&self, reference: &Reference) -> Calendar {
+    /// Returns the calendars: the site's first, then each `[[work_calendar]]`, in the order of the file.
+    fn calendars(&self) -> Vec<Calendar> {
         let zone = jiff::tz::TimeZone::get(self.gateway.timezone.get_ref()).expect("loading has checked the time zone");
-        calendar::build(&self.calendar, zone, reference)
+        calendar::build(&self.calendar, &self.work_calendars, &zone, &Reference::builtin())
+    }
+
+    /// Gives each asset the calendar that it names, or its parent's. **Order**: each after its parent.
+    fn assign_calendars(&self, assets: &mut [Asset]) {
+        let named: BTreeMap<&AssetId, &str> = self
+            .assets
+            .iter()
+            .filter_map(|asset| Some((asset.id.get_ref(), asset.calendar.as_ref()?.get_ref().as_str())))
+            .collect();
+        for position in 0..assets.len() {
+            let own = named.get(&assets[position].id).and_then(|name| {
+                self.work_calendars.iter().position(|calendar| calendar.name.get_ref() == name).map(|place| place + 1)
+            });
+            let of_parent = assets[position].parent.map_or(0, |parent| assets[parent].calendar);
+            assets[position].calendar = own.unwrap_or(of_parent);
+        }
+    }
+
+    /// Says what each calendar means, in lines.
+    pub fn calendar_lines(&self) -> Vec<String> {
+        let plant = self.plant();
+        let users: Vec<usize> = (0..plant.calendars.len())
+            .map(|calendar| plant.assets.iter().filter(|asset| asset.calendar == calendar).count())
+            .collect();
+        calendar::describe(&plant.calendars, &users, &self.calendar, &self.work_calendars, &plant.reference)
+    }
+
+    /// Says whether any calendar has shifts.
+    fn has_shifts(&self) -> bool {
+        !self.calendar.shifts.is_empty() || !self.work_calendars.is_empty()
     }
 
     /// Returns the grains of which records are made, ascending: the declared ones and those of the shares.
@@ -226,9 +265,7 @@ impl Gateway {
         let declared = self.records.grains.as_ref();
         let mut grains: Vec<Grain> = match declared {
             Some(grains) => grains.iter().map(|grain| *grain.get_ref()).collect(),
-            None => {
-                GRAINS.into_iter().filter(|grain| *grain != Grain::Shift || !self.calendar.shifts.is_empty()).collect()
-            }
+            None => GRAINS.into_iter().filter(|grain| *grain != Grain::Shift || self.has_shifts()).collect(),
         };
         grains.extend(self.platforms.iter().map(|sink| sink.share.policy().grain));
         grains.sort_unstable();

@@ -57,6 +57,12 @@ impl Plant {
         }
     }
 
+    /// Replaces the calendars: at least one, the site's first.
+    #[must_use]
+    pub fn with_calendars(self, calendars: Vec<Calendar>) -> Self {
+        if calendars.is_empty() { self } else { Self { calendars, ..self } }
+    }
+
     /// Returns the site's calendar: the one whose hours, days, months and years every asset has.
     pub fn site_calendar(&self) -> &Calendar {
         &self.calendars[0]

@@ -109,12 +109,9 @@ fn gateway_summary(gateway: &Gateway) -> Vec<String> {
         let name = asset.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
         lines.push(format!("asset {}{name}: {}", asset.id, asset.level.as_str()));
     }
+    lines.extend(gateway.calendar_lines());
     let grains: Vec<&str> = gateway.plant().grains.iter().map(|grain| grain.as_str()).collect();
-    lines.push(format!(
-        "{} a day; records of each {}",
-        plural(gateway.calendar.shifts.len(), "shift"),
-        grains.join(", ")
-    ));
+    lines.push(format!("records of each {}", grains.join(", ")));
     lines.extend(
         gateway.influx.iter().map(|sink| format!("sink {}: influxdb2 {}", sink.name.get_ref(), sink.url.get_ref())),
     );

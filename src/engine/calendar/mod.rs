@@ -87,6 +87,11 @@ impl Calendar {
         &self.name
     }
 
+    /// Returns its patterns, ascending by the date from which they hold.
+    pub fn patterns(&self) -> &[Pattern] {
+        &self.patterns
+    }
+
     /// Says whether planned operation time is assumed to be all time, because no shift is declared.
     pub fn is_assumed(&self) -> bool {
         self.patterns.iter().all(|pattern| pattern.shifts.is_empty())

@@ -26,6 +26,8 @@ pub struct AssetConfig {
     pub level: Option<Spanned<Level>>,
     /// Name shown to people; without it the id.
     pub name: Option<String>,
+    /// The `[[work_calendar]]` of it and of what stands in it; without one that of its parent, in the end the site's.
+    pub calendar: Option<Spanned<String>>,
     /// State tag of the machine.
     pub state: Option<Spanned<TagName>>,
     /// Counter of produced parts, good or not.
