@@ -65,7 +65,7 @@ fn without_shifts_all_time_is_planned_and_said_to_be_assumed() {
     assert_eq!(calendar.planned(Timestamp(5), Timestamp(9)).len(), 1);
 }
 
-/// Two shifts of 12 hours, worked by three teams in a cycle of six days from Monday 5 October 2026.
+/// Two shifts of 12 hours, worked by three teams in a cycle of five days from Monday 5 October 2026.
 fn rotating() -> Calendar {
     let shifts = vec![
         Shift::new("D", time(7, 0, 0, 0), time(19, 0, 0, 0)),
