@@ -5,7 +5,11 @@
 //! only after the one transaction that holds its samples. If a commit fails, the engine in memory is rebuilt from the
 //! store and the same batches are tried again; the full queue holds the sources back meanwhile.
 
-use std::collections::BTreeMap;
+mod past;
+
+pub use past::{Kept, Recording};
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,19 +18,21 @@ use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use past::Past;
+
 use crate::engine::plant::Plant;
-use crate::engine::{CheckpointError, Effects, Engine, Events, Refused, Revision, kpi, reissue, revise};
+use crate::engine::{CheckpointError, Effects, Engine, Events, Refused, Revision, Stale, kpi, reissue, revise};
 use crate::ledger::key::GatewayKey;
 use crate::ledger::page::SignedPage;
 use crate::ledger::stream::Stream;
-use crate::model::fact::Measure;
+use crate::model::fact::{Facts, Measure};
 use crate::model::id::{AssetId, GatewayId, StreamName};
 use crate::model::record::{ClockState, KpiId, WindowRecord};
 use crate::model::sample::SampleBatch;
 use crate::model::share::SharePolicy;
 use crate::model::statement::Statement;
 use crate::model::swap::{Swap, SwapOutcome};
-use crate::model::time::{Grain, Timestamp, Window};
+use crate::model::time::{Timestamp, Window};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
@@ -116,10 +122,18 @@ pub struct Step {
 impl Step {
     fn then(mut self, later: Self) -> Self {
         self.events.merge(later.events);
+        let refused = Refused {
+            late: self.refused.late + later.refused.late,
+            duplicate: self.refused.duplicate + later.refused.duplicate,
+            ahead: self.refused.ahead + later.refused.ahead,
+            too_late: self.refused.too_late + later.refused.too_late,
+        };
         Self {
             seq: self.seq.max(later.seq),
+            samples: self.samples + later.samples,
             records: self.records + later.records,
             pages: self.pages + later.pages,
+            refused,
             ..self
         }
     }
@@ -209,43 +223,79 @@ impl Pipeline {
             // The first commit stores the state that the clock has then.
             None => self.engine.set_clock_history([(now, self.clock_state)].into_iter().collect()),
         }
-        self.advance(told, batches, now)
+        self.advance(told, batches, now, None)
     }
 
-    /// Advances the engine and commits, as often as more minutes are due than one commit closes.
-    fn advance(&mut self, told: Told<'_>, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
-        let effects = self.engine.advance(now);
-        let mut more = effects.more;
-        let mut step = self.commit(told, batches, now, effects)?;
-        while more {
-            let effects = self.engine.advance(now);
-            more = effects.more;
-            step = step.then(self.commit(Told::default(), &[], now, effects)?);
+    /// Advances the engine and commits, as often as more minutes are due than one commit computes. The samples of
+    /// earlier turns are kept here unless `elsewhere` says where.
+    fn advance(
+        &mut self,
+        mut told: Told<'_>,
+        mut batches: &[SampleBatch],
+        now: Timestamp,
+        elsewhere: Option<Kept<'_>>,
+    ) -> Result<Step, PipelineError> {
+        let mut step = Step::default();
+        loop {
+            let kept = elsewhere.unwrap_or(Kept::Here(self.store.last_seq()));
+            let effects = self.turn(now, kept, batches)?;
+            let more = effects.more;
+            step = step.then(self.commit(told, batches, now, effects)?);
+            if !more {
+                return Ok(step);
+            }
+            (told, batches) = (Told::default(), &[]);
         }
-        Ok(step)
     }
 
-    /// As [`Pipeline::step`], without keeping what was told and the samples: they are kept where they come from.
+    /// Computes late data again where that is due, and advances the engine once all of it is computed.
+    fn turn(&mut self, now: Timestamp, kept: Kept<'_>, batches: &[SampleBatch]) -> Result<Effects, PipelineError> {
+        let mut effects = Effects::default();
+        if self.engine.is_recompute_due(now) {
+            let past = Past { kept, own: &self.store, plant: &self.plant, batches };
+            effects = self.engine.recompute(now, &past)?;
+            if effects.more {
+                return Ok(effects);
+            }
+        }
+        effects.merge(self.engine.advance(now));
+        Ok(effects)
+    }
+
+    /// As [`Pipeline::step`], without keeping what was told and the samples: they are `kept` where they come from.
     ///
     /// # Errors
     /// As [`Pipeline::step`].
-    pub fn replay(&mut self, told: Told<'_>, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+    pub fn replay(
+        &mut self,
+        told: Told<'_>,
+        batches: &[SampleBatch],
+        now: Timestamp,
+        kept: Kept<'_>,
+    ) -> Result<Step, PipelineError> {
         told.to(&mut self.engine);
         for batch in batches {
             self.engine.ingest(batch);
         }
         // Whether or not it is committed here: where it comes from, it was.
         self.engine.observe_clock(now, self.clock_state);
-        self.advance(Told::default(), &[], now)
+        self.advance(Told::default(), &[], now, Some(kept))
     }
 
     /// Closes every window as it stands: the end of a recording.
     ///
     /// # Errors
     /// As [`Pipeline::step`].
-    pub fn finish(&mut self, now: Timestamp) -> Result<Step, PipelineError> {
+    pub fn finish(&mut self, now: Timestamp, kept: Kept<'_>) -> Result<Step, PipelineError> {
+        self.engine.settle();
+        let mut step = Step::default();
+        while self.engine.is_recompute_due(now) {
+            let past = Past { kept, own: &self.store, plant: &self.plant, batches: &[] };
+            let effects = self.engine.recompute(now, &past)?;
+            step = step.then(self.commit(Told::default(), &[], now, effects)?);
+        }
         let effects = self.engine.finish();
-        self.commit(Told::default(), &[], now, effects)
+        Ok(step.then(self.commit(Told::default(), &[], now, effects)?))
     }
 
     /// Rebuilds engine and streams from the store, after a failed commit or at the start.
@@ -279,7 +329,7 @@ impl Pipeline {
             for entry in &journal {
                 Told { swaps: &entry.swaps, statements: &entry.statements }.to(&mut self.engine);
                 entry.batches.iter().for_each(|batch| self.engine.ingest(batch));
-                effects.merge(self.engine.advance(entry.now));
+                effects.merge(self.turn(entry.now, Kept::Here(entry.seq), &[])?);
                 (through, last) = (entry.seq, Some(entry.now));
             }
             if journal.is_empty() {
@@ -363,40 +413,45 @@ impl Pipeline {
     }
 
     /// Returns the record to publish of a window that closes: as it is, unless the window was published before (its
-    /// shift was changed) or half-hour blocks in it were corrected while it was open.
+    /// shift was changed) or minutes of it were corrected while it was open.
     fn issued(&self, closed: &WindowRecord, effects: &Effects) -> Result<WindowRecord, PipelineError> {
         let published = self.store.revised(&closed.asset, closed.grain, closed.window)?;
-        let has_corrected_blocks =
-            closed.grain >= Grain::HalfHour && closed.facts.amount(Measure::ElectricitySubstituted) != 0;
-        if published.is_none() && !has_corrected_blocks {
+        let is_this = |stale: &&Stale| {
+            let of = self.plant.assets.get(stale.asset).map(|asset| &asset.id);
+            (of, stale.grain, stale.window) == (Some(&closed.asset), closed.grain, closed.window)
+        };
+        let stale = effects.stale.iter().find(is_this);
+        if published.is_none() && stale.is_none() {
             return Ok(closed.clone());
         }
-        let peak = match has_corrected_blocks {
-            true => self.peak(&closed.asset, closed.window, effects)?,
-            false => None,
+        let (merged, codes) = match stale {
+            Some(stale) => (self.merged(&closed.asset, closed.window, &stale.stale, effects)?, stale.stale.clone()),
+            None => (Facts::default(), BTreeSet::new()),
         };
         let revision = published.map_or(1, |published| published + 1);
-        Ok(reissue(&self.plant, closed, revision, peak).unwrap_or_else(|| closed.clone()))
+        Ok(reissue(&self.plant, closed, revision, &codes, &merged).unwrap_or_else(|| closed.clone()))
     }
 
-    /// Returns the largest half-hour block of a window: of stored minutes, corrected, and of those that close now.
-    fn peak(&self, asset: &AssetId, window: Window, effects: &Effects) -> Result<Option<i128>, PipelineError> {
-        let mut peaks: BTreeMap<Timestamp, i128> = BTreeMap::new();
-        let stored = self.store.facts(asset, window.start, window.end)?;
-        let closing = effects.facts.iter().filter(|row| row.asset == *asset && window.contains(row.minute));
-        for (minute, facts) in
-            stored.iter().map(|(at, facts)| (*at, facts)).chain(closing.map(|row| (row.minute, &row.facts)))
-        {
-            if let Some(peak) = facts.get(Measure::HalfHourPeak) {
-                peaks.insert(minute, peak);
+    /// Returns some measures of a window merged from its minutes: those stored, and what closes or is corrected now.
+    fn merged(
+        &self,
+        asset: &AssetId,
+        window: Window,
+        codes: &BTreeSet<u8>,
+        effects: &Effects,
+    ) -> Result<Facts, PipelineError> {
+        let measures: Vec<Measure> =
+            codes.iter().filter_map(|code| Measure::ALL.get(usize::from(*code)).copied()).collect();
+        let mut minutes: BTreeMap<Timestamp, Facts> =
+            self.store.facts(asset, window.start, window.end)?.into_iter().collect();
+        for row in effects.facts.iter().chain(&effects.corrections) {
+            if row.asset == *asset && window.contains(row.minute) {
+                minutes.insert(row.minute, row.facts.clone());
             }
         }
-        for row in effects.corrections.iter().filter(|row| row.asset == *asset) {
-            if let Some(peak) = peaks.get_mut(&row.minute) {
-                *peak += row.facts.amount(Measure::HalfHourPeak);
-            }
-        }
-        Ok(peaks.into_values().max())
+        let mut merged = Facts::default();
+        minutes.values().for_each(|facts| merged.merge_over_time(&facts.only(&measures)));
+        Ok(merged)
     }
 
     /// Returns the next revision of a closed window's record; `None` where it had none.
@@ -405,11 +460,11 @@ impl Pipeline {
         let Some(previous) = self.reader.record(&asset.id, revision.grain, revision.window.start)? else {
             return Ok(None);
         };
-        let mut peak = previous.facts.get(Measure::HalfHourPeak);
-        if revision.correction.amount(Measure::Electricity) != 0 {
-            peak = self.peak(&asset.id, revision.window, effects)?.or(peak);
-        }
-        Ok(revise(&self.plant, &previous, revision, peak))
+        let merged = match revision.stale.is_empty() {
+            true => Facts::default(),
+            false => self.merged(&asset.id, revision.window, &revision.stale, effects)?,
+        };
+        Ok(revise(&self.plant, &previous, revision, &merged))
     }
 }
 
@@ -564,7 +619,7 @@ fn report(step: &Step, batches: &[SampleBatch], ends: &Ends, clock: &Clock, heal
     health.count("engine", "late_samples", step.refused.late);
     health.count("engine", "duplicate_samples", step.refused.duplicate);
     health.count("engine", "samples_ahead_of_the_clock", step.refused.ahead);
-    health.count("engine", "samples_too_old", step.refused.too_old);
+    health.count("engine", "samples_too_late", step.refused.too_late);
     report_counters(&step.events, clock, health);
 }
 

@@ -3,23 +3,29 @@
 //! Tags and assets are kept by name: a checkpoint outlives a change of configuration. A tag whose kind, unit or
 //! decoding changed starts afresh, and so does one that becomes an input; a counter that changed still knows where it
 //! ended, for a meter that was swapped meanwhile. Every format that was ever written is read.
+//!
+//! What was told and declared is a field of [`State`] each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::blocks::Blocks;
+use super::declared::Declarations;
+use super::late::Late;
 use super::plant::Plant;
-use super::series::{Series, SeriesV1};
-use super::windows::{OpenWindow, Windows};
-use super::{Engine, Refused};
-use crate::model::id::AssetId;
+use super::series::Series;
+use super::windows::Windows;
+use super::{AssetState, Engine, Refused, checkpoint_old};
+use crate::model::fact::Facts;
+use crate::model::id::{AssetId, Digest};
 use crate::model::record::ClockState;
 use crate::model::tag::{TagKind, TagSpec};
-use crate::model::time::{Timestamp, Window};
+use crate::model::time::Timestamp;
 
 /// Version of the format; the first byte. What any version wrote is frozen by a test: other bytes, another version.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// A checkpoint that can't be read. The box doesn't start: what it published rests on this state, and from the journal
 /// alone it would publish the same windows again.
@@ -39,34 +45,41 @@ pub enum CheckpointError {
     Damaged(String),
 }
 
-#[derive(Serialize, Deserialize)]
-struct State<S> {
-    closed_until: Option<Timestamp>,
-    now: Timestamp,
-    refused: Refused,
-    series: BTreeMap<String, S>,
-    assets: Vec<AssetId>,
-    windows: Windows,
+/// One asset's state.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredAsset {
+    pub(super) id: String,
+    pub(super) closed_until: Timestamp,
+    pub(super) windows: Windows,
+    pub(super) blocks: Blocks,
+    pub(super) waiting: BTreeMap<Timestamp, Facts>,
 }
 
-impl State<Series> {
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct State {
+    /// Of the configuration that ran.
+    pub(super) config: Digest,
+    pub(super) now: Timestamp,
+    pub(super) started: Option<Timestamp>,
+    pub(super) exact_from: Timestamp,
+    pub(super) refused: Refused,
+    pub(super) series: BTreeMap<String, Series>,
+    pub(super) assets: Vec<StoredAsset>,
+    pub(super) late: Late,
+    pub(super) declared: Declarations,
+    pub(super) told: BTreeMap<AssetId, super::context::History>,
+}
+
+impl State {
     /// Reads any format this program ever wrote.
     fn read(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let (version, body) = bytes.split_first().ok_or_else(|| CheckpointError::Damaged("it is empty".to_owned()))?;
         let damaged = |error: postcard::Error| CheckpointError::Damaged(error.to_string());
         match *version {
             VERSION => postcard::from_bytes(body).map_err(damaged),
-            1 => postcard::from_bytes::<State<SeriesV1>>(body).map(Self::from).map_err(damaged),
+            1 | 2 => checkpoint_old::read(*version, body).map_err(damaged),
             other => Err(CheckpointError::Version(other)),
         }
-    }
-}
-
-impl From<State<SeriesV1>> for State<Series> {
-    fn from(old: State<SeriesV1>) -> Self {
-        let State { closed_until, now, refused, series, assets, windows } = old;
-        let series = series.into_iter().map(|(key, series)| (key, series.into())).collect();
-        Self { closed_until, now, refused, series, assets, windows }
     }
 }
 
@@ -78,13 +91,25 @@ fn key(tag: &TagSpec) -> String {
 impl Engine {
     /// Returns the state as versioned bytes.
     pub fn checkpoint(&self) -> Vec<u8> {
+        let specs = self.inputs.iter().map(|input| &self.plant.tags[input.as_usize()]);
+        let asset = |(position, state): (usize, &AssetState)| StoredAsset {
+            id: self.plant.assets[position].id.as_str().to_owned(),
+            closed_until: self.groups[self.group_of[position]].closed_until,
+            windows: state.windows.clone(),
+            blocks: state.blocks.clone(),
+            waiting: state.waiting.clone(),
+        };
         let state = State {
-            closed_until: self.closed_until,
+            config: self.plant.config,
             now: self.now,
+            started: self.started,
+            exact_from: self.exact_from,
             refused: self.refused,
-            series: self.each_input().map(|(series, spec)| (key(spec), series.clone())).collect(),
-            assets: self.plant.assets.iter().map(|asset| asset.id.clone()).collect(),
-            windows: self.windows.clone(),
+            series: self.series.iter().zip(specs).map(|(series, spec)| (key(spec), series.clone())).collect(),
+            assets: self.assets.iter().enumerate().map(asset).collect(),
+            late: self.late.clone(),
+            declared: self.declared.clone(),
+            told: self.told.by_asset(&self.plant.assets),
         };
         let mut bytes = vec![VERSION];
         bytes.extend(postcard::to_stdvec(&state).expect("names and integers always encode"));
@@ -102,17 +127,47 @@ impl Engine {
             let spec = &engine.plant.tags[input.as_usize()];
             *series = state.series.remove(&key(spec)).or_else(|| predecessor(&state, spec)).unwrap_or_default();
         }
-        engine.windows = adopt(&engine, &state.assets, state.windows, state.closed_until);
-        engine.closed_until = state.closed_until;
+        engine.mark_pieces();
         engine.now = state.now;
+        engine.started = state.started;
         engine.refused = state.refused;
+        engine.late = state.late;
+        engine.declared = state.declared;
+        engine.told.adopt(&engine.plant.assets, state.told);
+        engine.exact_from = state.exact_from;
+        if engine.started.is_some() {
+            engine.adopt(state.assets, state.config);
+        }
         Ok(engine)
+    }
+
+    /// Puts the assets' state in the order of the plant. One that the checkpoint doesn't have begins where its group,
+    /// or the plant, is closed; of the time before it knows that it was not observed.
+    fn adopt(&mut self, stored: Vec<StoredAsset>, config: Digest) {
+        let closed = stored.iter().map(|asset| asset.closed_until);
+        let (least, most) = (closed.clone().min(), closed.max());
+        let mut known: BTreeMap<String, StoredAsset> = stored.into_iter().map(|asset| (asset.id.clone(), asset)).collect();
+        for group in &mut self.groups {
+            let ids = group.assets.iter().map(|asset| self.plant.assets[*asset].id.as_str());
+            let of_members = ids.filter_map(|id| known.get(id).map(|asset| asset.closed_until)).max();
+            group.closed_until = of_members.or(least).unwrap_or(Timestamp(i64::MIN));
+        }
+        let grains = &self.plant.grains;
+        for (asset, state) in self.plant.assets.iter().zip(&mut self.assets) {
+            let Some(StoredAsset { mut windows, blocks, waiting, .. }) = known.remove(asset.id.as_str()) else { continue };
+            windows.open.retain(|open| grains.contains(&open.grain));
+            *state = AssetState { windows, blocks, waiting };
+        }
+        if config != self.plant.config {
+            // Stored samples and facts of that time had other meanings.
+            self.exact_from = self.exact_from.max(most.unwrap_or(self.exact_from));
+        }
     }
 }
 
 /// Returns what a counter starts with of which the bounds or the decoding changed. With other bounds it goes on. With
 /// another decoding it starts afresh, but knows where it ended, so that a told swap of its meter can bridge the change.
-fn predecessor(state: &State<Series>, spec: &TagSpec) -> Option<Series> {
+fn predecessor(state: &State, spec: &TagSpec) -> Option<Series> {
     if !matches!(spec.kind, TagKind::Counter { .. }) {
         return None;
     }
@@ -124,25 +179,4 @@ fn predecessor(state: &State<Series>, spec: &TagSpec) -> Option<Series> {
         return Some(series.clone());
     }
     older().find(|(key, _)| key.contains(&unit)).map(|(_, series)| series.clone().successor())
-}
-
-/// Brings the windows into the order of the plant's assets and drops grains that it no longer has. An asset that is
-/// new has not been observed so far.
-fn adopt(engine: &Engine, assets: &[AssetId], windows: Windows, closed_until: Option<Timestamp>) -> Windows {
-    let plant = &engine.plant;
-    let position = |id: &AssetId| assets.iter().position(|held| held == id);
-    let order: Vec<Option<usize>> = plant.assets.iter().map(|asset| position(&asset.id)).collect();
-    let adopt_window = |open: OpenWindow| {
-        let so_far = Window { start: open.window.start, end: closed_until.unwrap_or(open.window.start) };
-        let unobserved = engine.unobserved(so_far);
-        let held = order.iter().map(|from| from.and_then(|from| open.facts.get(from).cloned()));
-        OpenWindow { facts: held.zip(unobserved).map(|(held, fresh)| held.unwrap_or(fresh)).collect(), ..open }
-    };
-    Windows {
-        open: windows.open.into_iter().filter(|open| plant.grains.contains(&open.grain)).map(adopt_window).collect(),
-        half_hour: order
-            .iter()
-            .map(|from| from.and_then(|from| windows.half_hour.get(from).copied()).unwrap_or(0))
-            .collect(),
-    }
 }

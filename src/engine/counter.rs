@@ -178,12 +178,22 @@ impl Counter {
         Self { predecessor, swaps: self.swaps, seams: VecDeque::new(), ..Self::default() }
     }
 
-    /// Says whether nothing that is still to come within the hold can change the time before `end`, nor what was
-    /// watched of it.
-    pub(super) fn is_resolved(&self, limits: &Limits, end: Timestamp, watermark: Timestamp) -> bool {
+    /// Returns up to where nothing that is still to come within the hold can change the growth, nor what was watched.
+    pub(super) fn resolved_until(&self, limits: &Limits, watermark: Timestamp) -> Timestamp {
         let followed = self.line.map(|line| line.last.at);
-        let is_past = |at: Option<Timestamp>| at.is_none_or(|at| at >= end || watermark >= at + limits.hold_ms);
-        is_past(followed) && is_past(self.read_until())
+        let awaited = [followed, self.read_until()].into_iter().flatten().filter(|at| watermark < *at + limits.hold_ms);
+        awaited.min().unwrap_or(Timestamp(i64::MAX))
+    }
+
+    /// Returns a counter that has read nothing, but knows how fast this one can be.
+    pub(super) fn primed(&self) -> Self {
+        Self { peak: self.peak, ..Self::default() }
+    }
+
+    /// Goes on from where another one of the same readings stands. What was told and waits, waits on.
+    pub(super) fn adopt(&mut self, other: Self) {
+        let (peak, swaps) = (self.peak.max(other.peak), std::mem::take(&mut self.swaps));
+        *self = Self { peak, swaps, ..other };
     }
 
     /// Returns the instant of the newest reading.

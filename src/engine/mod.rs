@@ -4,70 +4,84 @@
 //! journal gives the same bytes. Percentages are never averaged, NO_DATA never becomes downtime, a missing value
 //! never becomes 0.
 //!
-//! A minute closes when the watermark (`now` less the largest lateness of a source) has passed its end and no counter
-//! can still change it within its hold. What arrives for a closed minute becomes a correction and revises the closed
-//! windows that hold it.
+//! Each asset has its own watermark. A minute of it closes when `now` less the largest lateness of its own inputs has
+//! passed the minute's end, no counter of it can still change the minute within its hold, and the children it takes
+//! from have closed it. An input that is silent beyond its hold is waited for no longer.
+//!
+//! A minute's facts are a function of the samples around it, so what arrives for a closed minute has it computed again
+//! from the stored samples ([`Engine::recompute`]), and revises the closed windows that hold it.
 
 mod assemble;
+mod blocks;
 pub mod calendar;
 pub mod carbon;
 mod checkpoint;
+mod checkpoint_old;
 pub mod clock_history;
+mod clockwork;
+mod closing;
 pub mod config;
 pub mod context;
 mod counter;
 pub mod declared;
+mod groups;
 pub mod kpi;
+mod late;
+mod minute;
 pub mod plant;
 pub mod pollutant;
+mod recompute;
 mod record;
 mod series;
 mod stage;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use checkpoint::CheckpointError;
+pub use recompute::History;
 pub use record::{reissue, revise, used};
 pub use series::Events;
 
-use assemble::{Contributions, Span, assemble};
-use calendar::{Planned, Planner};
+use blocks::Blocks;
+use calendar::Planner;
 use clock_history::ClockHistory;
+use clockwork::Clockwork;
+use closing::Unobserved;
 use context::{ContextTally, Told};
 use declared::Declarations;
+use groups::Group;
+use late::Late;
 use plant::Plant;
-use series::{HORIZON_MS, Ingested, Series, TagMinute};
-use windows::{OpenWindow, Windows};
+use series::{HORIZON_MS, Ingested, Reading, Series, TagMinute};
+use windows::Windows;
 
-use crate::model::fact::{FactRow, Facts, Measure};
+use crate::model::fact::{FactRow, Facts};
 use crate::model::record::{ClockState, WindowRecord};
 use crate::model::sample::SampleBatch;
 use crate::model::statement::{Said, Statement};
 use crate::model::swap::{Swap, SwapOutcome};
-use crate::model::tag::{TagIndex, TagSpec};
+use crate::model::tag::TagIndex;
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 
 /// A sample stamped further ahead of `now` than this is kept in the store and takes part in nothing: its clock is
 /// wrong, and waiting for the watermark to reach it would hold it for ever. **Unit**: ms.
 const AHEAD_MS_MAX: i64 = 10 * MINUTE_MS;
 
-/// Minutes that one call closes, at most: after a long absence the rest follows in further calls, each with its own
-/// commit, so that memory stays bounded.
-const MINUTES_AT_ONCE: usize = 1_440;
-
 /// What one call of [`Engine::advance`] brought about, in a fixed order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Effects {
     /// Facts of the minutes that closed, ascending by minute, then in plant order. Empty facts are left out.
     pub facts: Vec<FactRow>,
-    /// What is to be added to the facts of minutes that closed before, ascending by minute, then in plant order.
+    /// Facts of minutes that had closed before, computed again: each replaces what was stored of its minute.
     pub corrections: Vec<FactRow>,
     /// Records of the windows that closed, by end, grain, then in plant order.
     pub records: Vec<WindowRecord>,
     /// Closed windows that a correction touched: their records want the next revision, see [`revise`].
     pub revise: Vec<Revision>,
+    /// Windows among those that closed of which some measures must be merged from the minutes again.
+    pub stale: Vec<Stale>,
     /// What was left out since the last call.
     pub refused: Refused,
     /// What happened to counters.
@@ -93,7 +107,10 @@ impl Effects {
                 (held.asset, held.grain, held.window) == (revision.asset, revision.grain, revision.window)
             };
             match self.revise.iter_mut().find(place) {
-                Some(held) => held.correction.merge_over_time(&revision.correction),
+                Some(held) => {
+                    held.correction.correct(&revision.correction);
+                    held.stale.extend(revision.stale);
+                }
                 None => self.revise.push(revision),
             }
         }
@@ -105,10 +122,11 @@ impl Effects {
         self.corrections.extend(later.corrections);
         self.records.extend(later.records);
         self.revise_too(later.revise);
+        self.stale.extend(later.stale);
         self.refused.late += later.refused.late;
         self.refused.duplicate += later.refused.duplicate;
         self.refused.ahead += later.refused.ahead;
-        self.refused.too_old += later.refused.too_old;
+        self.refused.too_late += later.refused.too_late;
         self.events.merge(later.events);
         self.context.merge(later.context);
         self.moved |= later.moved;
@@ -116,18 +134,18 @@ impl Effects {
     }
 }
 
-/// Samples that took part in nothing. They are in the store all the same. Whether one is late or a duplicate is known
-/// of the tags that are an asset's input, and counted of them.
+/// Samples that don't go straight into the figures. They are in the store all the same. Whether one is late or a
+/// duplicate is known of the tags that are an asset's input, and counted of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Refused {
-    /// Not newer than what was processed.
+    /// What came after it was processed already: its minutes are computed again at the next quarter hour.
     pub late: u64,
     /// Delivered again.
     pub duplicate: u64,
     /// Stamped too far ahead of `now`.
     pub ahead: u64,
-    /// Older than anything that is computed.
-    pub too_old: u64,
+    /// Older than what is still computed: 35 days, or the change to the present configuration.
+    pub too_late: u64,
 }
 
 /// A closed window whose facts were corrected.
@@ -139,12 +157,36 @@ pub struct Revision {
     pub grain: Grain,
     /// The window.
     pub window: Window,
-    /// The sum of its corrections; the half-hour peak is not in it and is read anew from the minutes.
+    /// What is to be added to its sums.
     pub correction: Facts,
+    /// Measures, by code, that no difference tells: they are merged from the window's minutes again.
+    pub stale: BTreeSet<u8>,
+}
+
+/// A window that closed after a correction, with measures that are to be merged from its minutes again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// Position of the asset in the plant.
+    pub asset: usize,
+    /// The window's grain.
+    pub grain: Grain,
+    /// The window.
+    pub window: Window,
+    /// The measures, by code.
+    pub stale: BTreeSet<u8>,
 }
 
 /// The place of a tag that no asset has as an input: beyond every list.
 const NO_INPUT: u32 = u32::MAX;
+
+/// What is kept of one asset while its windows are open.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct AssetState {
+    windows: Windows,
+    blocks: Blocks,
+    /// Facts of closed minutes that a parent has yet to take, by minute.
+    waiting: BTreeMap<Timestamp, Facts>,
+}
 
 /// The engine of one plant.
 #[derive(Debug, Clone)]
@@ -161,15 +203,27 @@ pub struct Engine {
     series: Vec<Series>,
     /// First and last instant of the other tags' samples: they too say where a recording begins and ends.
     others: Option<(Timestamp, Timestamp)>,
-    windows: Windows,
+    /// Each after those it waits for.
+    groups: Vec<Group>,
+    /// By asset: its group.
+    group_of: Vec<usize>,
+    /// By place: the group of the assets that have it as an input.
+    group_of_place: Vec<usize>,
+    /// By asset.
+    assets: Vec<AssetState>,
     planner: Planner,
-    /// Every minute before it is closed; `None` before the first advance.
-    closed_until: Option<Timestamp>,
+    clockwork: Clockwork,
+    unobserved: Unobserved,
+    /// The first minute that was closed; `None` before the first advance.
+    started: Option<Timestamp>,
+    /// From where on closed minutes can be computed again: before it another configuration ran.
+    exact_from: Timestamp,
+    late: Late,
+    /// Nothing follows: what readings left open is decided.
+    has_ended: bool,
     now: Timestamp,
     refused: Refused,
     events: Events,
-    /// By asset: spans whose minutes are to be computed again.
-    touched: BTreeMap<usize, Vec<Window>>,
     declared: Declarations,
     /// What assets were told of their production.
     told: Told,
@@ -185,24 +239,55 @@ impl Engine {
                 *at = place;
             }
         }
-        Self {
-            children: assemble::children(&plant.assets),
+        let children = assemble::children(&plant.assets);
+        let groups = groups::of(&plant, &children, &inputs, &places);
+        let mut group_of = vec![0; plant.assets.len()];
+        for (number, group) in groups.iter().enumerate() {
+            group.assets.iter().for_each(|asset| group_of[*asset] = number);
+        }
+        let mut group_of_place = vec![0; inputs.len()];
+        for (number, group) in groups.iter().enumerate() {
+            group.places.iter().for_each(|place| group_of_place[*place] = number);
+        }
+        let mut engine = Self {
+            group_of_place,
             lateness_ms: plant.tags.iter().map(|tag| tag.lateness_ms).max().unwrap_or(0),
             series: vec![Series::default(); inputs.len()],
             others: None,
             inputs,
             places,
-            windows: Windows::default(),
+            children,
+            groups,
+            group_of,
+            assets: vec![AssetState::default(); plant.assets.len()],
             planner: Planner::default(),
-            closed_until: None,
+            clockwork: Clockwork::default(),
+            unobserved: Unobserved::default(),
+            started: None,
+            exact_from: Timestamp(i64::MIN),
+            late: Late::default(),
+            has_ended: false,
             now: Timestamp(i64::MIN),
             refused: Refused::default(),
             events: Events::default(),
-            touched: BTreeMap::new(),
             declared: Declarations::default(),
             told: Told::new(&plant.assets),
             clock: ClockHistory::always(clock),
             plant,
+        };
+        engine.mark_pieces();
+        engine
+    }
+
+    /// Quantities may be asked for parts of a minute: a change of product cuts it.
+    fn mark_pieces(&mut self) {
+        for asset in &self.plant.assets {
+            for tag in [asset.total, asset.good, asset.scrap, asset.rework].into_iter().flatten() {
+                let place = self.places.get(tag.as_usize()).copied().unwrap_or(NO_INPUT);
+                if let Some(series) = self.series.get_mut(place as usize) {
+                    series.keeps_pieces = true;
+                }
+            }
         }
     }
 
@@ -226,9 +311,15 @@ impl Engine {
         self.now
     }
 
-    /// Returns up to where every minute is closed; `None` before the first advance.
+    /// Returns up to where every minute of every asset is closed; `None` before the first advance.
     pub fn closed_until(&self) -> Option<Timestamp> {
-        self.closed_until
+        self.started.and_then(|_| self.groups.iter().map(|group| group.closed_until).min())
+    }
+
+    /// Returns up to where every minute of one asset, by its position, is closed; `None` before the first advance.
+    pub fn asset_closed_until(&self, asset: usize) -> Option<Timestamp> {
+        let group = self.group_of.get(asset).and_then(|group| self.groups.get(*group));
+        self.started.and(group).map(|group| group.closed_until)
     }
 
     /// Takes the samples of a batch. Nothing is computed before [`Engine::advance`].
@@ -249,19 +340,37 @@ impl Engine {
                 continue;
             }
             if sample.measured_at < oldest {
-                self.refused.too_old += 1;
+                self.refused.too_late += 1;
                 continue;
             }
-            let Some(series) = self.series.get_mut(*place as usize) else {
+            let place = *place as usize;
+            if place >= self.series.len() {
                 let (first, last) = self.others.unwrap_or((sample.measured_at, sample.measured_at));
                 self.others = Some((first.min(sample.measured_at), last.max(sample.measured_at)));
                 continue;
-            };
-            series.note_lag(sample.measured_at, batch.received_at);
-            match series.ingest(sample) {
-                Ingested::Taken => {}
-                Ingested::Duplicate => self.refused.duplicate += 1,
-                Ingested::Late => self.refused.late += 1,
+            }
+            self.ingest_one(place, (sample.measured_at, sample.quality, sample.value), batch.received_at);
+        }
+    }
+
+    fn ingest_one(&mut self, place: usize, reading: Reading, received_at: Timestamp) {
+        let spec = &self.plant.tags[self.inputs[place].as_usize()];
+        let series = &mut self.series[place];
+        series.note_lag(reading.0, received_at);
+        match series.ingest(spec.kind, reading) {
+            Ingested::Taken => {
+                // What it changes of minutes that are closed, the series finds as it books; but for a level.
+                if self.started.is_some() && reading.0 < self.groups[self.group_of_place[place]].closed_until {
+                    self.late.mark_sample(spec.name.as_str(), reading.0);
+                }
+            }
+            Ingested::Duplicate => self.refused.duplicate += 1,
+            Ingested::Late if reading.0 < self.exact_from => {
+                self.refused.too_late += 1;
+            }
+            Ingested::Late => {
+                self.refused.late += 1;
+                self.late.mark_sample(spec.name.as_str(), reading.0);
             }
         }
     }
@@ -284,220 +393,17 @@ impl Engine {
             let now = if self.now == Timestamp(i64::MIN) { event.at } else { self.now };
             return self.hear_context(event, now);
         }
-        let closed_until = self.closed_until;
-        self.declared.hear(&self.plant, statement, self.now, |_| closed_until);
+        let (started, groups, group_of) = (self.started, &self.groups, &self.group_of);
+        let closed_until = |asset: usize| started.and(group_of.get(asset)).map(|group| groups[*group].closed_until);
+        self.declared.hear(&self.plant, statement, self.now, closed_until);
     }
 
     /// Marks the minutes of an asset, by its position, to be computed again: what is known of them has changed. Minutes
     /// that are still open take it as they close; closed ones are corrected at the next quarter hour.
     pub fn touch(&mut self, asset: usize, span: Window) {
-        if asset < self.plant.assets.len() && span.start < span.end {
-            self.touched.entry(asset).or_default().push(span);
+        if let Some(asset) = self.plant.assets.get(asset) {
+            self.late.mark_minutes(asset.id.as_str(), span);
         }
-    }
-
-    /// Moves plant time to `now` (never back) and closes what is due.
-    pub fn advance(&mut self, now: Timestamp) -> Effects {
-        let before = self.now;
-        self.now = self.now.max(now);
-        let mut effects = self.close(self.now - self.lateness_ms, false);
-        effects.revise_too(self.declared.revise(&self.plant, before, self.now, false));
-        effects
-    }
-
-    /// Closes everything that the samples so far can close, and every open window as it stands: the end of a
-    /// recording. What is missing of such a window counts as not observed.
-    pub fn finish(&mut self) -> Effects {
-        let last = self.series.iter().filter_map(Series::latest).chain(self.others.map(|(_, last)| last));
-        let last = last.chain(self.told.latest()).max();
-        let Some(last) = last else { return Effects::default() };
-        let mut effects = self.close(last, true);
-        while effects.more {
-            effects.more = false;
-            effects.merge(self.close(last, true));
-        }
-        let mut until = self.closed_until.unwrap_or(last);
-        while until < last {
-            self.close_minute(until, &mut effects);
-            until = until + MINUTE_MS;
-        }
-        self.closed_until = Some(until);
-        for mut open in std::mem::take(&mut self.windows.open) {
-            let missing = self.unobserved(Window { start: until, end: open.window.end });
-            open.facts.iter_mut().zip(&missing).for_each(|(facts, missing)| facts.merge_over_time(missing));
-            effects.records.extend(self.close_window(open));
-        }
-        effects.revise_too(self.declared.revise(&self.plant, self.now, self.now, true));
-        effects
-    }
-
-    /// Makes the records of a window whose minutes are all in it.
-    fn close_window(&self, mut closed: OpenWindow) -> Vec<WindowRecord> {
-        for (asset, facts) in closed.facts.iter_mut().enumerate() {
-            self.declared.add_to(&self.plant, asset, closed.grain, closed.window, facts);
-        }
-        record::close(&self.plant, self.clock.worst(closed.window), closed)
-    }
-
-    /// Returns the facts of a span of which nothing was observed.
-    fn unobserved(&self, span: Window) -> Vec<Facts> {
-        let planned: Vec<Planned> = self.plant.calendars.iter().map(|calendar| calendar.plan(span)).collect();
-        let whole = Span::Whole { window: span, planned: &planned };
-        assemble(&self.plant.assets, &self.children, whole, Contributions::NONE)
-    }
-
-    fn close(&mut self, watermark: Timestamp, is_end: bool) -> Effects {
-        let mut effects = Effects { events: std::mem::take(&mut self.events), ..Effects::default() };
-        let mut until = self.start(watermark);
-        for (series, input) in self.series.iter_mut().zip(&self.inputs) {
-            let spec = &self.plant.tags[input.as_usize()];
-            effects.moved |= series.process(spec, watermark, until);
-            if is_end {
-                series.finish(spec);
-            }
-            effects.events.merge(series.take_events());
-        }
-        // Before anything closes, so that a window that closes now closes with its corrections.
-        self.correct(until, &mut effects);
-        let mut closed = 0;
-        while until + MINUTE_MS <= watermark && self.is_resolved(until + MINUTE_MS, watermark) {
-            if closed == MINUTES_AT_ONCE {
-                effects.more = true;
-                break;
-            }
-            self.close_minute(until, &mut effects);
-            until = until + MINUTE_MS;
-            closed += 1;
-        }
-        self.closed_until = Some(until);
-        effects.refused = std::mem::take(&mut self.refused);
-        effects.context = self.told.take_tally();
-        effects
-    }
-
-    /// Returns up to where minutes are closed; at the first call opens the windows.
-    fn start(&mut self, watermark: Timestamp) -> Timestamp {
-        if let Some(until) = self.closed_until {
-            return until;
-        }
-        let of_inputs = self.each_input().filter_map(|(series, spec)| series.earliest(spec));
-        let earliest = of_inputs.chain(self.others.map(|(first, _)| first)).min();
-        let start = earliest.map_or(watermark, |earliest| earliest.min(watermark)).minute();
-        let assets = self.plant.assets.len();
-        self.windows = Windows::start(
-            &self.plant.grains,
-            self.plant.site_calendar(),
-            start,
-            |before| self.unobserved(before),
-            assets,
-        );
-        start
-    }
-
-    fn is_resolved(&self, end: Timestamp, watermark: Timestamp) -> bool {
-        self.each_input().all(|(series, spec)| series.is_resolved(spec, end, watermark))
-    }
-
-    fn each_input(&self) -> impl Iterator<Item = (&Series, &TagSpec)> {
-        self.series.iter().zip(self.inputs.iter().map(|input| &self.plant.tags[input.as_usize()]))
-    }
-
-    fn close_minute(&mut self, start: Timestamp, effects: &mut Effects) {
-        let minute = Window { start, end: start + MINUTE_MS };
-        let close = |(series, input): (&mut Series, &TagIndex)| series.close(&self.plant.tags[input.as_usize()], start);
-        let minutes: Vec<Option<TagMinute>> = self.series.iter_mut().zip(&self.inputs).map(close).collect();
-        let tags = Contributions { places: &self.places, minutes: &minutes, told: Some((&self.told, &self.plant)) };
-        let calendar = self.plant.site_calendar();
-        let planned = self.planner.plan(&self.plant.calendars, minute);
-        let whole = Span::Whole { window: minute, planned: &planned };
-        let mut facts = assemble(&self.plant.assets, &self.children, whole, tags);
-        let is_block_end = calendar.window_ending_at(Grain::HalfHour, minute.end).is_some();
-        self.windows.close_half_hour(&self.plant, &mut facts, is_block_end, minute.end);
-        let mut windows = std::mem::take(&mut self.windows);
-        let closed = windows.add(&self.plant.grains, calendar, minute, &facts, |before| self.unobserved(before));
-        self.windows = windows;
-        for closed in closed {
-            effects.records.extend(self.close_window(closed));
-        }
-        let rows = self.plant.assets.iter().zip(facts).filter(|(_, facts)| !facts.is_empty());
-        effects.facts.extend(rows.map(|(asset, facts)| FactRow { asset: asset.id.clone(), minute: start, facts }));
-    }
-
-    /// Collects what was booked into closed minutes, adds it to open windows, and names the closed ones it touches.
-    fn correct(&mut self, closed_until: Timestamp, effects: &mut Effects) {
-        let mut minutes: BTreeMap<Timestamp, Vec<(usize, TagMinute)>> = BTreeMap::new();
-        for (place, series) in self.series.iter_mut().enumerate() {
-            for (minute, contribution) in series.corrections(closed_until) {
-                minutes.entry(minute).or_default().push((place, contribution));
-            }
-        }
-        if minutes.is_empty() {
-            return;
-        }
-        let mut revisions: BTreeMap<(Grain, Window, usize), Facts> = BTreeMap::new();
-        let mut corrected = vec![None; self.series.len()];
-        for (minute, contributions) in minutes {
-            corrected.fill(None);
-            contributions.into_iter().for_each(|(place, contribution)| corrected[place] = Some(contribution));
-            let tags = Contributions { places: &self.places, minutes: &corrected, told: None };
-            let facts = assemble(&self.plant.assets, &self.children, Span::Correction, tags);
-            for (asset, correction) in facts.into_iter().enumerate() {
-                self.correct_asset(minute, asset, correction, closed_until, &mut revisions, effects);
-            }
-        }
-        effects.revise.extend(revisions.into_iter().map(|((grain, window, asset), correction)| Revision {
-            asset,
-            grain,
-            window,
-            correction,
-        }));
-    }
-
-    fn correct_asset(
-        &mut self,
-        minute: Timestamp,
-        asset: usize,
-        correction: Facts,
-        closed_until: Timestamp,
-        revisions: &mut BTreeMap<(Grain, Window, usize), Facts>,
-        effects: &mut Effects,
-    ) {
-        if correction.iter().all(|(_, amount)| amount == 0) {
-            return;
-        }
-        self.correct_peak(minute, asset, &correction, closed_until, effects);
-        self.windows.correct(minute, asset, &correction);
-        let calendar = self.plant.site_calendar();
-        let id = self.plant.assets[asset].id.clone();
-        for grain in &self.plant.grains {
-            if let Some(window) = calendar.window_of(*grain, minute).filter(|window| window.end <= closed_until) {
-                revisions.entry((*grain, window, asset)).or_default().merge_over_time(&correction);
-            }
-        }
-        effects.corrections.push(FactRow { asset: id, minute, facts: correction });
-    }
-
-    /// A corrected half-hour block has another electricity: added to the running block, or to the peak that stands
-    /// in the last minute of the closed one.
-    fn correct_peak(
-        &mut self,
-        minute: Timestamp,
-        asset: usize,
-        correction: &Facts,
-        closed_until: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let energy = correction.amount(Measure::Electricity);
-        let Some(block) = self.plant.site_calendar().window_of(Grain::HalfHour, minute).filter(|_| energy != 0) else {
-            return;
-        };
-        if block.end > closed_until {
-            self.windows.half_hour[asset] += energy;
-            return;
-        }
-        let facts = [(Measure::HalfHourPeak, energy)].into_iter().collect();
-        let id = self.plant.assets[asset].id.clone();
-        effects.corrections.push(FactRow { asset: id, minute: block.end - MINUTE_MS, facts });
     }
 }
 

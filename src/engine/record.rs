@@ -1,57 +1,90 @@
 //! From the facts of a closed window to its records, and from corrections to the next revision.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 
 use super::carbon;
 use super::kpi::{self, KpiContext, UsedFactors, grid};
 use super::plant::{Asset, Plant};
 use super::pollutant;
-use super::{OpenWindow, Revision};
-use crate::model::fact::{Facts, Measure};
+use super::Revision;
+use super::clock_history::ClockHistory;
+use super::windows::OpenWindow;
+use crate::model::fact::{Facts, Measure, Merge};
 use crate::model::id::Digest;
 use crate::model::record::{CalendarRef, ClockState, KpiValue, Reason, WindowRecord};
 use crate::model::time::{Grain, Window};
 
-/// Returns the first records of a closed window, in plant order; assets without any fact have none.
-pub(super) fn close(plant: &Plant, clock: ClockState, closed: OpenWindow) -> Vec<WindowRecord> {
-    let OpenWindow { grain, window, facts } = closed;
-    let common = context(plant, window);
-    let with_facts = plant.assets.iter().enumerate().zip(facts).filter(|(_, facts)| !facts.is_empty());
-    let close = |((position, asset), facts)| {
-        let context = common.clone().with_factors(used(plant, position, window));
-        record(plant, clock, asset, grain, window, 1, facts, &context)
-    };
-    with_facts.map(close).collect()
+/// A window of one asset that closes.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) position: usize,
+    pub(super) open: OpenWindow,
 }
 
-/// Returns the next revision of `previous`: its facts plus the correction, the half-hour peak as `peak` says (the
-/// largest of the window's corrected minutes). `None` where `previous` is about another window.
-pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, peak: Option<i128>) -> Option<WindowRecord> {
+/// Returns the first records of windows that close, in their order; those without any fact have none.
+pub(super) fn close(plant: &Plant, clock: &ClockHistory, closed: Vec<Closed>) -> Vec<WindowRecord> {
+    let mut records = Vec::with_capacity(closed.len());
+    let mut common: Option<(Window, KpiContext, ClockState)> = None;
+    for Closed { position, open: OpenWindow { grain, window, facts, .. } } in closed {
+        if facts.is_empty() {
+            continue;
+        }
+        if common.as_ref().is_none_or(|(of, ..)| *of != window) {
+            common = Some((window, context(plant, window), clock.worst(window)));
+        }
+        if let Some((_, context, clock)) = &common {
+            let context = context.clone().with_factors(used(plant, position, window));
+            records.push(record(plant, *clock, &plant.assets[position], grain, window, 1, facts, &context));
+        }
+    }
+    records
+}
+
+/// Returns the next revision of `previous`: its facts plus the correction, the stale ones as they were `merged` from
+/// the window's minutes. `None` where `previous` is about another window.
+pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, merged: &Facts) -> Option<WindowRecord> {
     let asset = plant.assets.get(revision.asset)?;
     if asset.id != previous.asset || previous.grain != revision.grain || previous.window != revision.window {
         return None;
     }
     let mut facts = previous.facts.clone();
-    facts.merge_over_time(&revision.correction);
-    if let Some(peak) = peak {
-        facts.set(Measure::HalfHourPeak, peak);
-    }
+    facts.correct(&revision.correction);
+    refresh(&mut facts, &revision.stale, merged);
     let context = context(plant, revision.window).with_factors(used(plant, revision.asset, revision.window));
     let next = previous.revision + 1;
     Some(record(plant, previous.clock, asset, revision.grain, revision.window, next, facts, &context))
 }
 
-/// Returns the same window's record as another revision, its half-hour peak replaced where `peak` gives one: a window
-/// that closes again after the calendar changed, or whose blocks were corrected while it was open.
-pub fn reissue(plant: &Plant, closed: &WindowRecord, revision: u32, peak: Option<i128>) -> Option<WindowRecord> {
+/// Returns the same window's record as another revision, stale measures as they were `merged` from its minutes: a
+/// window that closes again after the calendar changed, or that was corrected while it was open.
+pub fn reissue(
+    plant: &Plant,
+    closed: &WindowRecord,
+    revision: u32,
+    stale: &BTreeSet<u8>,
+    merged: &Facts,
+) -> Option<WindowRecord> {
     let position = plant.assets.iter().position(|asset| asset.id == closed.asset)?;
     let asset = plant.assets.get(position)?;
     let mut facts = closed.facts.clone();
-    if let Some(peak) = peak {
-        facts.set(Measure::HalfHourPeak, peak);
-    }
+    refresh(&mut facts, stale, merged);
     let context = context(plant, closed.window).with_factors(used(plant, position, closed.window));
     Some(record(plant, closed.clock, asset, closed.grain, closed.window, revision, facts, &context))
+}
+
+/// Puts stale measures right. A sum is right already, but for whether it is there at all.
+fn refresh(facts: &mut Facts, stale: &BTreeSet<u8>, merged: &Facts) {
+    for measure in stale.iter().filter_map(|code| Measure::ALL.get(usize::from(*code)).copied()) {
+        match (measure.over_time(), merged.get(measure)) {
+            (Merge::Sum, Some(_)) => {}
+            (Merge::Sum, None) if facts.amount(measure) == 0 => facts.remove(measure),
+            (Merge::Sum, None) => {}
+            (_, Some(value)) => facts.set(measure, value),
+            (_, None) => facts.remove(measure),
+        }
+    }
 }
 
 /// Returns the reference entries that an asset's facts of a window already rest on.

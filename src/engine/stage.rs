@@ -17,9 +17,19 @@ pub(super) const BLOCKS: [Grain; 5] =
 /// Minutes before the present one of which [`slide`] gets the electricity: with it they are half an hour.
 pub(super) const SLIDING_MINUTES: usize = 29;
 
+/// Staged measures of electricity.
+const OF_ELECTRICITY: [Measure; 3] = [Measure::QuarterHourPeak, Measure::HalfHourPeak, Measure::SlidingPeak];
+
+/// Returns every measure that [`derive`] or [`slide`] gives: they are taken out of a minute before its blocks are derived
+/// again, so one that is missing here would be counted twice.
+pub(super) fn staged() -> impl Iterator<Item = Measure> {
+    OF_ELECTRICITY.into_iter().chain(pollutant::STAGED)
+}
+
 /// Returns the longest block of which [`derive`] gives this asset anything: coarser ones aren't kept for it.
-pub(super) const fn longest(_asset: &Asset) -> Grain {
-    Grain::HalfHour
+pub(super) fn longest(asset: &Asset) -> Option<Grain> {
+    let has_electricity = asset.boundary.has_electricity() || asset.sum_children.electricity;
+    asset.channel.as_ref().map(|_| Grain::Day).or(has_electricity.then_some(Grain::HalfHour))
 }
 
 /// Returns the measures that a block's end sets in its last minute, from the merged facts of the block's minutes.

@@ -13,15 +13,15 @@ use proptest::{prop_assert, prop_assert_eq};
 use super::calendar::Calendar;
 use super::kpi::grid::MissingFactor;
 use super::plant::{Asset, Boundary, Plant};
-use super::{Effects, Engine, revise};
-use crate::model::fact::{FactRow, Facts, Measure};
+use super::{Effects, Engine, History, revise};
+use crate::model::fact::{Facts, Measure};
 use crate::model::id::{AssetId, Digest, SiteId, TagName};
 use crate::model::number::Number;
 use crate::model::record::{ClockState, Level, Reason, WindowRecord};
 use crate::model::sample::{Quality, Sample, SampleBatch};
 use crate::model::state::MachineState;
 use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
-use crate::model::time::{Grain, MINUTE_MS, Timestamp};
+use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 use crate::model::unit::Unit;
 
 const STATE: TagIndex = TagIndex(0);
@@ -115,23 +115,89 @@ pub(crate) fn hour() -> Vec<Sample> {
     samples
 }
 
-fn run(batches: &[SampleBatch], wakes: &[i64]) -> Effects {
-    let mut engine = Engine::new(plant(), ClockState::Simulated);
-    let mut all = Effects::default();
-    for (batch, wake) in batches.iter().zip(wakes) {
-        engine.ingest(batch);
-        collect(&mut all, engine.advance(Timestamp(MORNING + wake)));
-    }
-    collect(&mut all, engine.finish());
-    all
+/// An engine with what a store would keep for it.
+pub(crate) struct Lab {
+    pub(crate) engine: Engine,
+    pub(crate) kept: Kept,
 }
 
-fn collect(all: &mut Effects, effects: Effects) {
-    all.facts.extend(effects.facts);
-    all.corrections.extend(effects.corrections);
-    all.records.extend(effects.records);
-    all.revise.extend(effects.revise);
-    all.refused.late += effects.refused.late;
+/// Samples and facts in memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kept {
+    samples: Vec<Sample>,
+    facts: BTreeMap<(usize, Timestamp), Facts>,
+}
+
+impl History for Kept {
+    type Error = std::convert::Infallible;
+
+    fn samples(&self, tags: &[TagIndex], _: Window, _: usize) -> Result<Vec<Vec<Sample>>, Self::Error> {
+        let of = |tag: &TagIndex| self.samples.iter().filter(|sample| sample.tag == *tag).copied().collect();
+        Ok(tags.iter().map(of).collect())
+    }
+
+    fn facts(&self, asset: usize, span: Window) -> Result<Vec<(Timestamp, Facts)>, Self::Error> {
+        let rows = self.facts.range((asset, span.start)..(asset, span.end));
+        Ok(rows.map(|((_, minute), facts)| (*minute, facts.clone())).collect())
+    }
+}
+
+impl Lab {
+    pub(crate) fn new(plant: Arc<Plant>) -> Self {
+        Self { engine: Engine::new(plant, ClockState::Simulated), kept: Kept::default() }
+    }
+
+    pub(crate) fn ingest(&mut self, batch: &SampleBatch) {
+        self.kept.samples.extend(&batch.samples);
+        self.engine.ingest(batch);
+    }
+
+    pub(crate) fn advance(&mut self, now: Timestamp) -> Effects {
+        let mut all = Effects::default();
+        while self.engine.is_recompute_due(now) {
+            let Ok(effects) = self.engine.recompute(now, &self.kept);
+            self.keep(&mut all, effects);
+        }
+        let effects = self.engine.advance(now);
+        self.keep(&mut all, effects);
+        all
+    }
+
+    pub(crate) fn finish(&mut self) -> Effects {
+        self.engine.settle();
+        let mut all = Effects::default();
+        while self.engine.is_recompute_due(self.engine.now()) {
+            let Ok(effects) = self.engine.recompute(self.engine.now(), &self.kept);
+            self.keep(&mut all, effects);
+        }
+        let effects = self.engine.finish();
+        self.keep(&mut all, effects);
+        all
+    }
+
+    pub(crate) fn restart(&mut self) {
+        let plant = Arc::clone(self.engine.plant());
+        self.engine = Engine::restore(plant, ClockState::Simulated, &self.engine.checkpoint()).unwrap();
+    }
+
+    fn keep(&mut self, all: &mut Effects, effects: Effects) {
+        for row in effects.facts.iter().chain(&effects.corrections) {
+            let asset = self.engine.plant().assets.iter().position(|asset| asset.id == row.asset).unwrap();
+            self.kept.facts.insert((asset, row.minute), row.facts.clone());
+        }
+        all.merge(effects);
+    }
+}
+
+fn run(batches: &[SampleBatch], wakes: &[i64]) -> Effects {
+    let mut lab = Lab::new(plant());
+    let mut all = Effects::default();
+    for (batch, wake) in batches.iter().zip(wakes) {
+        lab.ingest(batch);
+        all.merge(lab.advance(Timestamp(MORNING + wake)));
+    }
+    all.merge(lab.finish());
+    all
 }
 
 fn find<'a>(records: &'a [WindowRecord], asset: &str, grain: Grain) -> &'a WindowRecord {
@@ -199,21 +265,28 @@ fn silence_becomes_no_data_and_never_downtime() {
 }
 
 #[test]
-fn growth_over_a_gap_corrects_closed_minutes_and_revises_their_window() {
-    let first = vec![sample(ENERGY, 0, 1000), sample(ENERGY, MINUTE_MS, 1001)];
-    let after = vec![sample(ENERGY, 90 * MINUTE_MS, 1090)];
-    let effects =
-        run(&[batch(60_000, first), batch(0, vec![]), batch(5_400_000, after)], &[60_000, 4_200_000, 5_460_000]);
-    let hour = find(&effects.records, "site", Grain::Hour);
-    assert_eq!(kpi(hour, "electricity"), 1.0);
-    let correction = effects.revise.iter().find(|revision| revision.grain == Grain::Hour).unwrap();
-    let energy: i128 = effects.corrections.iter().map(|row| row.facts.amount(Measure::Electricity)).sum();
-    assert!(energy > 0 && correction.correction.amount(Measure::Electricity) == 59_000_000);
-    let revised = revise(&plant(), hour, correction, Some(30_000_000)).unwrap();
+fn growth_over_a_gap_corrects_closed_minutes_and_revises_their_window_at_the_next_quarter_hour() {
+    let mut lab = Lab::new(plant());
+    let minute = |minute: i64| Timestamp(MORNING + minute * MINUTE_MS);
+    lab.ingest(&batch(60_000, vec![sample(ENERGY, 0, 1000), sample(ENERGY, MINUTE_MS, 1001)]));
+    lab.advance(minute(1));
+    let closed = lab.advance(minute(70));
+    let hour = find(&closed.records, "site", Grain::Hour).clone();
+    assert_eq!(kpi(&hour, "electricity"), 1.0);
+    lab.ingest(&batch(90 * MINUTE_MS, vec![sample(ENERGY, 90 * MINUTE_MS, 1090)]));
+    let before = lab.advance(minute(92));
+    assert!(before.corrections.is_empty() && before.revise.is_empty());
+    let after = lab.advance(minute(105));
+    let revision = after.revise.iter().find(|revision| revision.grain == Grain::Hour && revision.asset == 0).unwrap();
+    assert_eq!(revision.correction.amount(Measure::Electricity), 59_000_000);
+    assert_eq!(revision.correction.amount(Measure::ElectricitySubstituted), 59_000_000);
+    let mut merged = Facts::default();
+    let Ok(minutes) = lab.kept.facts(0, hour.window);
+    minutes.iter().for_each(|(_, facts)| merged.merge_over_time(facts));
+    let revised = revise(&plant(), &hour, revision, &merged).unwrap();
     assert_eq!((revised.revision, kpi(&revised, "electricity"), kpi(&revised, "peak_demand")), (2, 60.0, 60.0));
     assert_ne!(revised.inputs_digest, hour.inputs_digest);
-    let day = find(&effects.records, "site", Grain::Day);
-    assert_eq!(kpi(day, "electricity"), 90.0);
+    assert_eq!(kpi(find(&lab.finish().records, "site", Grain::Day), "electricity"), 90.0);
 }
 
 #[test]
@@ -256,7 +329,7 @@ fn samples_of_a_clock_that_was_never_set_take_part_in_nothing_and_are_counted() 
     let unset = Sample { measured_at: Timestamp(0), ..sample(ENERGY, 0, 900) };
     engine.ingest(&batch(60_000, vec![unset, sample(ENERGY, 0, 1000), sample(ENERGY, 60_000, 1002)]));
     let effects = engine.advance(Timestamp(MORNING + 120_000));
-    assert_eq!((effects.refused.too_old, effects.corrections.len()), (1, 0));
+    assert_eq!((effects.refused.too_late, effects.corrections.len()), (1, 0));
     assert!(effects.facts.iter().all(|row| row.minute >= Timestamp(MORNING)));
 }
 
@@ -365,11 +438,8 @@ proptest! {
     }
 }
 
-/// The facts of each asset and minute with their corrections added.
+/// The facts of each asset and minute as they were computed last.
 fn final_facts(effects: &Effects) -> BTreeMap<(AssetId, Timestamp), Facts> {
-    let mut all: BTreeMap<(AssetId, Timestamp), Facts> = BTreeMap::new();
-    for FactRow { asset, minute, facts } in effects.facts.iter().chain(&effects.corrections) {
-        all.entry((asset.clone(), *minute)).or_default().correct(facts);
-    }
-    all
+    let rows = effects.facts.iter().chain(&effects.corrections);
+    rows.map(|row| ((row.asset.clone(), row.minute), row.facts.clone())).collect()
 }

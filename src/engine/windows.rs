@@ -1,110 +1,141 @@
-//! Open windows: minute facts accumulate until a window's end has passed.
+//! The open windows of one asset: minute facts accumulate until a window's end has passed.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::calendar::Calendar;
+use super::clockwork::Clockwork;
 use super::plant::Plant;
-use super::stage;
-use crate::model::fact::{Facts, Measure};
-use crate::model::time::{Grain, Timestamp, Window};
+use crate::model::fact::{Facts, Measure, Merge};
+use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 
-/// The open window of one grain, with the facts of every asset so far.
+/// One open window of one asset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OpenWindow {
     pub(super) grain: Grain,
     pub(super) window: Window,
-    /// In plant order.
-    pub(super) facts: Vec<Facts>,
+    /// The facts of its minutes so far.
+    pub(super) facts: Facts,
+    /// Measures, by code, that a correction may have made smaller: they are merged from the minutes again when the
+    /// window closes.
+    pub(super) stale: BTreeSet<u8>,
 }
 
-/// The open windows of a plant, finest grain first, and the running half-hour block of each asset.
+/// The open windows of one asset, finest grain first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Windows {
     pub(super) open: Vec<OpenWindow>,
-    /// Electricity of the running half-hour block, in plant order. **Unit**: 10⁻⁶ kWh.
-    pub(super) half_hour: Vec<i128>,
 }
 
 impl Windows {
-    /// Opens the windows of `grains` that hold `at`. `before` returns the facts of a span before it, so that a window
-    /// that the box joins late knows what it has not seen.
-    pub(super) fn start(
-        grains: &[Grain],
-        calendar: &Calendar,
-        at: Timestamp,
-        mut before: impl FnMut(Window) -> Vec<Facts>,
-        assets: usize,
-    ) -> Self {
-        let mut windows = Self { open: Vec::new(), half_hour: vec![0; assets] };
-        for grain in grains {
-            if let Some(window) = calendar.window_of(*grain, at) {
-                let facts = before(Window { start: window.start, end: at });
-                windows.open.push(OpenWindow { grain: *grain, window, facts });
-            }
-        }
-        windows
-    }
-
-    /// Completes the half-hour block: at its last minute the measures of the block become that minute's.
-    pub(super) fn close_half_hour(
-        &mut self,
-        plant: &Plant,
-        minutes: &mut [Facts],
-        is_last_minute: bool,
-        end: Timestamp,
-    ) {
-        for ((block, facts), asset) in self.half_hour.iter_mut().zip(minutes).zip(&plant.assets) {
-            let Some(energy) = facts.get(Measure::Electricity) else { continue };
-            *block += energy;
-            if is_last_minute {
-                let merged = [(Measure::Electricity, std::mem::take(block))].into_iter().collect();
-                facts.merge_over_time(&stage::derive(Grain::HalfHour, end, &merged, asset, plant));
-            }
-        }
-    }
-
-    /// Merges the facts of one minute into every open window and returns the windows that end with it, finest first.
-    /// A window that opens after its start, because the configuration changed, begins with what `before` says of the
-    /// time before: not observed.
+    /// Merges a minute's facts into every open window and returns the windows that end with it, finest first. A window
+    /// that opens after its start begins with what `before` says of the time before: not observed.
     pub(super) fn add(
         &mut self,
-        grains: &[Grain],
-        calendar: &Calendar,
-        minute: Window,
-        facts: &[Facts],
-        before: impl Fn(Window) -> Vec<Facts>,
+        plant: &Plant,
+        position: usize,
+        clockwork: &mut Clockwork,
+        minute: Timestamp,
+        facts: &Facts,
+        mut before: impl FnMut(Window) -> Facts,
     ) -> Vec<OpenWindow> {
-        let mut closed = Vec::new();
-        for grain in grains {
-            let Some(window) = calendar.window_of(*grain, minute.start) else { continue };
-            self.open.retain(|open| open.grain != *grain || open.window == window);
-            let position = match self.open.iter().position(|open| open.grain == *grain) {
-                Some(position) => position,
-                None => {
-                    let facts = if window.start < minute.start {
-                        before(Window { start: window.start, end: minute.start })
-                    } else {
-                        vec![Facts::default(); facts.len()]
-                    };
-                    self.open.push(OpenWindow { grain: *grain, window, facts });
-                    self.open.len() - 1
-                }
-            };
-            let open = &mut self.open[position];
-            open.facts.iter_mut().zip(facts).for_each(|(sum, minute)| sum.merge_over_time(minute));
-            if open.window.end <= minute.end {
-                closed.push(self.open.remove(position));
-            }
+        for grain in &plant.grains {
+            self.open_at(plant, position, clockwork, *grain, minute, &mut before);
         }
+        let mut closed = Vec::new();
+        let end = minute + MINUTE_MS;
+        self.open.retain_mut(|open| {
+            open.facts.merge_over_time(facts);
+            let is_over = open.window.end <= end;
+            if is_over {
+                let over = OpenWindow { facts: std::mem::take(&mut open.facts), ..open.clone() };
+                closed.push(over);
+            }
+            !is_over
+        });
         closed
     }
 
-    /// Adds a correction of one asset's closed minute to the open windows that hold it.
-    pub(super) fn correct(&mut self, minute: Timestamp, asset: usize, correction: &Facts) {
-        for open in self.open.iter_mut().filter(|open| open.window.contains(minute)) {
-            if let Some(facts) = open.facts.get_mut(asset) {
-                facts.merge_over_time(correction);
-            }
+    /// Opens the window of a grain that holds a minute, where it isn't open.
+    pub(super) fn open_at(
+        &mut self,
+        plant: &Plant,
+        position: usize,
+        clockwork: &mut Clockwork,
+        grain: Grain,
+        minute: Timestamp,
+        mut before: impl FnMut(Window) -> Facts,
+    ) {
+        let held = self.open.iter().find(|open| open.grain == grain);
+        if held.is_some_and(|open| open.window.contains(minute)) && grain != Grain::Shift {
+            return;
         }
+        let calendar = if grain == Grain::Shift { plant.assets[position].calendar } else { 0 };
+        let window = clockwork.window_of(plant, calendar, grain, minute);
+        if held.map(|open| open.window) == window {
+            return;
+        }
+        // A shift that the calendar moved goes on as the one it is now.
+        self.open.retain(|open| open.grain != grain);
+        let Some(window) = window else { return };
+        let facts = if window.start < minute {
+            before(Window { start: window.start, end: minute })
+        } else {
+            Facts::default()
+        };
+        self.open.push(OpenWindow { grain, window, facts, stale: BTreeSet::new() });
+        self.open.sort_by_key(|open| open.grain);
+    }
+
+    /// Adds a correction of a closed minute to the open windows that hold it.
+    pub(super) fn correct(&mut self, minute: Timestamp, change: &Change) {
+        for open in self.open.iter_mut().filter(|open| open.window.contains(minute)) {
+            open.facts.correct(&change.difference);
+            open.stale.extend(&change.stale);
+        }
+    }
+}
+
+/// How the facts of a closed minute, or of many, changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Change {
+    /// What is to be added to the sums.
+    pub(super) difference: Facts,
+    /// Measures, by code, that can't be told from a difference: maxima, minima, and those that appeared or went.
+    pub(super) stale: BTreeSet<u8>,
+}
+
+impl Change {
+    /// Returns the change from one state of a minute's facts to another; `None` where they are equal.
+    pub(super) fn between(old: &Facts, new: &Facts) -> Option<Self> {
+        if old == new {
+            return None;
+        }
+        let mut change = Self::default();
+        let mut note = |measure: Measure, old: Option<i128>, new: Option<i128>| {
+            if old == new {
+                return;
+            }
+            let is_sum = measure.over_time() == Merge::Sum;
+            if is_sum {
+                change.difference.add(measure, new.unwrap_or(0) - old.unwrap_or(0));
+            }
+            if !is_sum || old.is_none() || new.is_none() {
+                change.stale.insert(measure as u8);
+            }
+        };
+        for (measure, value) in old.iter() {
+            note(measure, Some(value), new.get(measure));
+        }
+        for (measure, value) in new.iter().filter(|(measure, _)| old.get(*measure).is_none()) {
+            note(measure, None, Some(value));
+        }
+        Some(change)
+    }
+
+    /// Adds another change of the same window.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.difference.correct(&other.difference);
+        self.stale.extend(&other.stale);
     }
 }

@@ -22,7 +22,7 @@ use crate::model::sample::{Quality, Sample, SampleBatch, read_text};
 use crate::model::tag::{SourceIndex, TagIndex};
 use crate::model::time::{Grain, Timestamp};
 use crate::model::unit::ProductUnit;
-use crate::pipeline::{Pipeline, Told};
+use crate::pipeline::{Kept, Pipeline, Recording, Told};
 use crate::store::{Reader, Store};
 
 /// Samples handed to the engine at once: bounds memory beside the recording itself.
@@ -96,7 +96,7 @@ fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pi
             unmapped += entry.unmapped;
             pipeline.set_clock_state(entry.clock);
             let told = Told { swaps: &entry.swaps, statements: &entry.statements };
-            pipeline.replay(told, &entry.batches, entry.now)?;
+            pipeline.replay(told, &entry.batches, entry.now, Kept::Elsewhere(&journal, entry.seq))?;
         }
     }
     for (tag, left_out) in journal.thinned()? {
@@ -121,6 +121,7 @@ fn replay_recording(
     let (mut samples, rejected) = read_recording(path, plant)?;
     // A recording may hold one tag after the other; the engine takes them as time went by.
     samples.sort_by_key(|sample| sample.measured_at);
+    let recording: Recording = samples.iter().copied().collect();
     let mut now = Timestamp::default();
     let same_day = |a: &Sample, b: &Sample| a.measured_at.0.div_euclid(DAY_MS) == b.measured_at.0.div_euclid(DAY_MS);
     // What was told before the recording begins is heard as it begins: time must not run before it.
@@ -130,20 +131,20 @@ fn replay_recording(
         let end = chunk.last().map_or(now, |sample| sample.measured_at);
         while let Some(at) = timeline.next_until(end) {
             let (earlier, later) = chunk.split_at(chunk.partition_point(|sample| sample.measured_at < at));
-            pipeline.replay(told, &batch(earlier, at), at)?;
+            pipeline.replay(told, &batch(earlier, at), at, Kept::Recorded(&recording, at - 1))?;
             told = Told::default();
-            pipeline.replay(Told { swaps: &[], statements: &timeline.take_until(at) }, &[], at)?;
+            pipeline.replay(Told { swaps: &[], statements: &timeline.take_until(at) }, &[], at, Kept::Recorded(&recording, at - 1))?;
             (now, chunk) = (at, later);
         }
         now = now.max(end);
-        pipeline.replay(told, &batch(chunk, end), end)?;
+        pipeline.replay(told, &batch(chunk, end), end, Kept::Recorded(&recording, end))?;
         told = Told::default();
     }
     while let Some(at) = timeline.next() {
         now = now.max(at);
-        pipeline.replay(Told { swaps: &[], statements: &timeline.take_until(at) }, &[], now)?;
+        pipeline.replay(Told { swaps: &[], statements: &timeline.take_until(at) }, &[], now, Kept::Recorded(&recording, now))?;
     }
-    pipeline.finish(now)?;
+    pipeline.finish(now, Kept::Recorded(&recording, now))?;
     Ok(rejected)
 }
 

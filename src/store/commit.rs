@@ -36,7 +36,7 @@ pub struct Commit<'a> {
     pub batches: &'a [SampleBatch],
     /// Facts of closed minutes. A row that is there already is replaced.
     pub facts: &'a [FactRow],
-    /// What is to be added to stored facts; where there are none yet, they start with it.
+    /// Facts of minutes that had closed before, computed again: each replaces the stored row.
     pub corrections: &'a [FactRow],
     /// Records for the log, in this order.
     pub records: &'a [WindowRecord],
@@ -69,7 +69,7 @@ impl Store {
         statements::file(&transaction, seq, commit.now, commit.batches)?;
         block::stage(&transaction, &self.tags, seq, commit.batches)?;
         facts::replace(&transaction, commit.facts)?;
-        facts::add(&transaction, commit.corrections)?;
+        facts::replace(&transaction, commit.corrections)?;
         records::append(&transaction, commit.records)?;
         pages::append(&transaction, commit.now, commit.pages)?;
         if let Some(state) = commit.checkpoint {

@@ -1,6 +1,6 @@
 //! Facts by asset and minute.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::error::StoreError;
 use crate::model::fact::{FactRow, Facts};
@@ -15,26 +15,6 @@ pub(super) fn replace(connection: &Connection, rows: &[FactRow]) -> Result<(), S
     let mut upsert = prepare_upsert(connection)?;
     for row in rows {
         upsert.execute(params![row.asset.as_str(), row.minute.0, row.facts.to_bytes()])?;
-    }
-    Ok(())
-}
-
-/// Adds corrections to what is stored.
-pub(super) fn add(connection: &Connection, corrections: &[FactRow]) -> Result<(), StoreError> {
-    if corrections.is_empty() {
-        return Ok(());
-    }
-    let mut select = connection.prepare("SELECT facts FROM facts WHERE asset = ?1 AND minute = ?2")?;
-    let mut upsert = prepare_upsert(connection)?;
-    for correction in corrections {
-        let stored: Option<Vec<u8>> =
-            select.query_row(params![correction.asset.as_str(), correction.minute.0], |row| row.get(0)).optional()?;
-        let mut facts = match stored {
-            Some(bytes) => decode(&bytes, correction.asset.as_str(), correction.minute)?,
-            None => Facts::default(),
-        };
-        facts.correct(&correction.facts);
-        upsert.execute(params![correction.asset.as_str(), correction.minute.0, facts.to_bytes()])?;
     }
     Ok(())
 }

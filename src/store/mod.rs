@@ -24,6 +24,7 @@ mod cursors;
 mod envelope;
 mod error;
 mod facts;
+mod history;
 mod journal;
 mod latest;
 mod packed;

@@ -10,7 +10,7 @@
 
 pub mod form;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +127,7 @@ impl Declarations {
         let revision = |((grain, window, id), correction): ((Grain, Window, AssetId), Facts)| {
             let asset = plant.assets.iter().position(|asset| asset.id == id)?;
             let changes = correction.iter().any(|(_, amount)| amount != 0);
-            changes.then_some(Revision { asset, grain, window, correction })
+            changes.then(|| Revision { asset, grain, window, correction, stale: BTreeSet::new() })
         };
         due.into_iter().filter_map(revision).collect()
     }

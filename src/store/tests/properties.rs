@@ -160,11 +160,8 @@ impl Model {
             unmapped: 0,
             thinned: 0,
         });
-        for row in turn.facts {
+        for row in turn.facts.into_iter().chain(turn.corrections) {
             self.facts.insert((row.asset, row.minute), row.facts);
-        }
-        for row in turn.corrections {
-            self.facts.entry((row.asset, row.minute)).or_default().correct(&row.facts);
         }
         self.records.extend(records);
         self.pages.extend(cut);
