@@ -4,24 +4,41 @@
 //! date, each with its source and the digest of its file as immutable version. Nothing here chooses a neighbouring
 //! year by itself, and nothing here reads a file or a clock. A data file is one entry in [`FILES`].
 
+mod dated;
 mod entry;
+pub mod fuel;
 mod grid;
+pub mod gwp;
 mod holiday;
+pub mod threshold;
+pub mod toe;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+pub use dated::Dated;
 pub use entry::{EntryRow, EntryValue, Figure};
+pub use fuel::Fuels;
 pub use grid::GridFactor;
+pub use gwp::Potentials;
 pub use holiday::Holiday;
+pub use threshold::Thresholds;
+pub use toe::ToeFactors;
 
 use crate::model::id::Digest;
 
 /// The data files built into the program: name and text.
 pub const FILES: &[(&str, &str)] = &[
+    ("fuels.toml", include_str!("../../config/reference/fuels.toml")),
+    ("fuels_ipcc_2006.toml", include_str!("../../config/reference/fuels_ipcc_2006.toml")),
+    ("fuels_vn_2626.toml", include_str!("../../config/reference/fuels_vn_2626.toml")),
+    ("gwp.toml", include_str!("../../config/reference/gwp.toml")),
+    ("thresholds.toml", include_str!("../../config/reference/thresholds.toml")),
+    ("toe.toml", include_str!("../../config/reference/toe.toml")),
     ("vn_grid_factors.toml", include_str!("../../config/reference/vn_grid_factors.toml")),
     ("vn_holidays.toml", include_str!("../../config/reference/vn_holidays.toml")),
 ];
@@ -54,8 +71,21 @@ impl Grade {
 pub struct Reference {
     /// By year.
     grid_factors: BTreeMap<i16, GridFactor>,
+    /// By year: what electricity emits that no contract has claimed.
+    residual_mixes: BTreeMap<i16, GridFactor>,
+    /// What greenhouse gases are worked out from; many share it.
+    carbon: Arc<Carbon>,
     /// By name of the set, then by date.
     holidays: BTreeMap<String, BTreeMap<Date, Holiday>>,
+}
+
+/// What greenhouse gases are worked out from.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Carbon {
+    fuels: Fuels,
+    potentials: Potentials,
+    toe: ToeFactors,
+    thresholds: Thresholds,
 }
 
 /// A data file that can't be used. Shown to who maintains the data; nothing starts with half of it.
@@ -97,6 +127,16 @@ pub enum ReferenceError {
         /// Their year.
         year: i16,
     },
+    /// An entry that doesn't fit the others.
+    #[error("reference file {file}: \"{id}\" {message}")]
+    Entry {
+        /// Name of the file.
+        file: String,
+        /// Id of the entry.
+        id: String,
+        /// What is wrong.
+        message: String,
+    },
     /// Two holidays on one date, or a day off for a holiday that the entry doesn't list.
     #[error("reference file {file}: holiday {date}: {message}")]
     Holiday {
@@ -118,13 +158,32 @@ struct File {
     #[serde(default)]
     grid_factor: Vec<grid::Entry>,
     #[serde(default)]
+    residual_mix: Vec<grid::Entry>,
+    #[serde(default)]
+    fuel: Vec<fuel::FuelEntry>,
+    #[serde(default)]
+    calorific_value: Vec<fuel::Calorific>,
+    #[serde(default)]
+    fuel_factor: Vec<fuel::Factor>,
+    #[serde(default)]
+    gwp: Vec<gwp::GasEntry>,
+    #[serde(default)]
+    blend: Vec<gwp::BlendEntry>,
+    #[serde(default)]
+    toe: Vec<toe::Entry>,
+    #[serde(default)]
+    threshold: Vec<threshold::Entry>,
+    #[serde(default)]
     holiday: Vec<holiday::Entry>,
 }
 
 impl Reference {
     /// Returns the data built into the program.
     pub fn builtin() -> Self {
-        Self::parse(FILES).expect("a test parses the files that are built in")
+        // Reading thousands of lines for every plant would be the most expensive part of making one.
+        static BUILTIN: LazyLock<Reference> =
+            LazyLock::new(|| Reference::parse(FILES).expect("a test parses the files that are built in"));
+        BUILTIN.clone()
     }
 
     /// Reads data files: name and text of each.
@@ -143,6 +202,18 @@ impl Reference {
             for entry in file.grid_factor {
                 grid::insert(&mut reference.grid_factors, entry, name, version)?;
             }
+            for entry in file.residual_mix {
+                grid::insert(&mut reference.residual_mixes, entry, name, version)?;
+            }
+            let origin = dated::Origin { file: name, version };
+            let carbon = Arc::make_mut(&mut reference.carbon);
+            file.fuel.into_iter().try_for_each(|entry| carbon.fuels.insert_fuel(entry, origin))?;
+            file.calorific_value.into_iter().try_for_each(|entry| carbon.fuels.insert_calorific(entry, origin))?;
+            file.fuel_factor.into_iter().try_for_each(|entry| carbon.fuels.insert_factor(entry, origin))?;
+            file.gwp.into_iter().try_for_each(|entry| carbon.potentials.insert_gas(entry, origin))?;
+            file.blend.into_iter().try_for_each(|entry| carbon.potentials.insert_blend(entry, origin))?;
+            file.toe.into_iter().try_for_each(|entry| carbon.toe.insert(entry, origin))?;
+            file.threshold.into_iter().try_for_each(|entry| carbon.thresholds.insert(entry, origin))?;
             let set = reference.holidays.entry(file.set.unwrap_or_default()).or_default();
             for entry in file.holiday {
                 holiday::insert(set, entry, name, version)?;
@@ -160,6 +231,31 @@ impl Reference {
     /// Returns the grid factor of the latest year before `year` that has one.
     pub fn latest_grid_factor(&self, year: i16) -> Option<GridFactor> {
         self.grid_factors.range(..year).next_back().map(|(_, factor)| factor.clone())
+    }
+
+    /// Returns the residual mix published for `year`; `None` where none is.
+    pub fn residual_mix(&self, year: i16) -> Option<GridFactor> {
+        self.residual_mixes.get(&year).cloned()
+    }
+
+    /// Returns the fuels with their calorific values and emission factors.
+    pub fn fuels(&self) -> &Fuels {
+        &self.carbon.fuels
+    }
+
+    /// Returns the global warming potentials.
+    pub fn potentials(&self) -> &Potentials {
+        &self.carbon.potentials
+    }
+
+    /// Returns the conversions to tonnes of oil equivalent.
+    pub fn toe(&self) -> &ToeFactors {
+        &self.carbon.toe
+    }
+
+    /// Returns the thresholds.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.carbon.thresholds
     }
 
     /// Returns every grid factor, ascending by year.
