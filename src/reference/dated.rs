@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use super::{Grade, ReferenceError};
+use super::{EntryRow, EntryValue, Grade, ReferenceError};
 use crate::model::id::Digest;
 use crate::model::record::FactorRef;
 
@@ -23,6 +23,23 @@ pub struct Dated {
     pub published: Option<Date>,
     /// How surely it is known.
     pub grade: Grade,
+}
+
+impl Dated {
+    /// Returns it as people list it: what it is looked up by, then its value.
+    pub(super) fn row(&self, kind: &'static str, mut values: Vec<EntryValue>, unit: &str) -> EntryRow {
+        values.push(EntryValue::number("value", self.value, unit));
+        EntryRow {
+            kind,
+            id: self.factor.id.clone(),
+            values,
+            source: self.source.clone(),
+            valid_from: Some(self.valid_from),
+            published: self.published,
+            grade: self.grade,
+            version: self.factor.version,
+        }
+    }
 }
 
 /// Values of one key by the day from which they count; a later one takes the place of the one before.

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::dated::{Dated, History, Origin as FileOrigin, Said, on};
-use super::{Grade, ReferenceError};
+use super::{EntryRow, EntryValue, Grade, ReferenceError};
 
 /// Where a fuel's carbon comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -147,6 +147,43 @@ impl Fuels {
     /// Says whether a list has factors of a fuel for a sector.
     pub fn has(&self, fuel: &str, sector: Sector) -> bool {
         self.factors.keys().any(|(of, column, ..)| of == fuel && *column == sector)
+    }
+
+    /// Returns every value as people list it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = EntryRow> {
+        let calorific = self.calorific.iter().flat_map(|((fuel, list), history)| {
+            let keys = move || vec![EntryValue::text("fuel", fuel.as_str()), EntryValue::text("list", list.as_str())];
+            history.values().map(move |value| value.row("calorific_value", keys(), "GJ/t"))
+        });
+        let factors = self.factors.iter().flat_map(|((fuel, sector, gas, list), history)| {
+            let names = ["fuel", "sector", "gas", "list"];
+            let keys = [fuel.as_str(), sector.as_str(), gas.as_str(), list.as_str()];
+            let keys = move || names.into_iter().zip(keys).map(|(name, key)| EntryValue::text(name, key)).collect();
+            history.values().map(move |value| value.row("fuel_factor", keys(), "kg/TJ"))
+        });
+        calorific.chain(factors).flat_map(BTreeMap::keys).copied()
+    }
+
+    /// Says whether a list has factors of a fuel for a sector.
+    pub fn has(&self, fuel: &str, sector: Sector) -> bool {
+        self.factors.keys().any(|(of, column, ..)| of == fuel && *column == sector)
+    }
+
+    /// Returns every value as people list it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = EntryRow> {
+        let text = EntryValue::text;
+        let calorific = self.calorific.iter().flat_map(move |((fuel, list), history)| {
+            let keys = move || vec![text("fuel", fuel), text("list", list.as_str())];
+            history.values().map(move |value| value.row("calorific_value", keys(), "GJ/t"))
+        });
+        let factors = self.factors.iter().flat_map(move |((fuel, sector, gas, list), history)| {
+            let keys = move || {
+                let [sector, gas, list] = [sector.as_str(), gas.as_str(), list.as_str()];
+                vec![text("fuel", fuel), text("sector", sector), text("gas", gas), text("list", list)]
+            };
+            history.values().map(move |value| value.row("fuel_factor", keys(), "kg/TJ"))
+        });
+        calorific.chain(factors)
     }
 
     pub(super) fn insert_fuel(&mut self, entry: FuelEntry, origin: FileOrigin<'_>) -> Result<(), ReferenceError> {

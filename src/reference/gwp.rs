@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::dated::{Dated, Origin, Said};
-use super::{Grade, ReferenceError};
+use super::{EntryRow, EntryValue, Grade, ReferenceError};
 use crate::model::record::FactorRef;
 
 /// Which assessment report of the IPCC.
@@ -50,8 +50,8 @@ struct Blend {
     name: String,
     /// Gas and share. **Unit**: %.
     parts: Vec<(String, f64)>,
-    factor: FactorRef,
-    grade: Grade,
+    /// Its value is the sum of the shares.
+    entry: Dated,
 }
 
 /// All potentials.
@@ -75,7 +75,7 @@ impl Potentials {
             return Some(Potential { value: gas.value, factors: vec![gas.factor.clone()], grade: gas.grade });
         }
         let blend = self.blends.get(id)?;
-        let mut mixed = Potential { value: 0.0, factors: vec![blend.factor.clone()], grade: blend.grade };
+        let mut mixed = Potential { value: 0.0, factors: vec![blend.entry.factor.clone()], grade: blend.entry.grade };
         for (gas, share) in &blend.parts {
             let part = self.gas(set, gas)?;
             mixed.value += part.value * share / 100.0;
@@ -101,6 +101,19 @@ impl Potentials {
         self.blends.get(id).map(|blend| blend.name.as_str())
     }
 
+    /// Returns every value as people list it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = EntryRow> {
+        let gases = self.gases.iter().map(|((set, gas), value)| {
+            value.row("gwp", vec![EntryValue::text("set", set.as_str()), EntryValue::text("gas", gas.as_str())], "kg/kg")
+        });
+        let blends = self.blends.values().map(|blend| {
+            let parts: Vec<String> = blend.parts.iter().map(|(gas, share)| format!("{share} % {gas}")).collect();
+            let values = vec![EntryValue::text("name", blend.name.as_str()), EntryValue::text("parts", parts.join(", "))];
+            blend.entry.row("blend", values, "%")
+        });
+        gases.chain(blends)
+    }
+
     pub(super) fn insert_gas(&mut self, entry: GasEntry, origin: Origin<'_>) -> Result<(), ReferenceError> {
         let GasEntry { id, set, gas, value, unit, source, valid_from, published, grade } = entry;
         let dated = origin.dated(Said { id, unit, source, valid_from, published, grade }, value, "kg/kg")?;
@@ -121,7 +134,7 @@ impl Potentials {
         if let Some(gas) = value.keys().find(|gas| !self.gases.keys().any(|(_, known)| known == *gas)) {
             return Err(origin.refuse(&id, format!("has \"{gas}\" in it, which is no [[gwp]] before it")));
         }
-        let blend = Blend { name, parts: value.into_iter().collect(), factor: dated.factor, grade };
+        let blend = Blend { name, parts: value.into_iter().collect(), entry: dated };
         if self.blends.insert(id.clone(), blend).is_some() {
             return Err(origin.refuse(&id, "is there already".to_owned()));
         }

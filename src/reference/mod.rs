@@ -279,7 +279,11 @@ impl Reference {
     pub fn entries(&self) -> Vec<EntryRow> {
         let grid = self.grid_factors.values().map(GridFactor::row);
         let holidays = self.holidays.iter().flat_map(|(set, days)| holiday::rows(set, days));
-        grid.chain(holidays).collect()
+        let mixes = self.residual_mixes.values().map(GridFactor::row);
+        let carbon = &self.carbon;
+        let fuels = carbon.fuels.rows().chain(carbon.potentials.rows());
+        let watched = carbon.toe.rows().chain(carbon.thresholds.rows());
+        grid.chain(mixes).chain(holidays).chain(fuels).chain(watched).collect()
     }
 
     /// Returns the entry that a record names by id and version.

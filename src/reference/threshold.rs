@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::dated::{Dated, History, Origin, Said, on};
-use super::{Grade, ReferenceError};
+use super::{EntryRow, EntryValue, Grade, ReferenceError};
 
 /// What a threshold is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +16,24 @@ pub enum ThresholdOf {
     Ghg,
     /// Energy. **Unit**: TOE a calendar year.
     Toe,
+}
+
+impl ThresholdOf {
+    /// Returns the name used in data files and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ghg => "ghg",
+            Self::Toe => "toe",
+        }
+    }
+
+    /// Returns the unit of its value.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Ghg => "tCO2e",
+            Self::Toe => "TOE",
+        }
+    }
 }
 
 /// All thresholds.
@@ -30,13 +48,17 @@ impl Thresholds {
         on(self.of.get(&of)?, day)
     }
 
+    /// Returns every threshold as people list it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = EntryRow> {
+        self.of.iter().flat_map(|(of, history)| {
+            let keys = move || vec![EntryValue::text("of", of.as_str())];
+            history.values().map(move |value| value.row("threshold", keys(), of.unit()))
+        })
+    }
+
     pub(super) fn insert(&mut self, entry: Entry, origin: Origin<'_>) -> Result<(), ReferenceError> {
         let Entry { id, of, value, unit, source, valid_from, published, grade } = entry;
-        let expected = match of {
-            ThresholdOf::Ghg => "tCO2e",
-            ThresholdOf::Toe => "TOE",
-        };
-        let dated = origin.dated(Said { id, unit, source, valid_from, published, grade }, value, expected)?;
+        let dated = origin.dated(Said { id, unit, source, valid_from, published, grade }, value, of.unit())?;
         origin.insert(self.of.entry(of).or_default(), dated)
     }
 }

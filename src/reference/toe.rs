@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::dated::{Dated, History, Origin, Said, on};
-use super::{Grade, ReferenceError};
+use super::{EntryRow, EntryValue, Grade, ReferenceError};
 
 /// What a conversion counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -18,6 +18,17 @@ pub enum Basis {
     EnergyContent,
     /// The fuel that a power plant burns for it.
     PrimaryEnergy,
+}
+
+impl Basis {
+    /// Returns the name used in data files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quantity => "quantity",
+            Self::EnergyContent => "energy_content",
+            Self::PrimaryEnergy => "primary_energy",
+        }
+    }
 }
 
 /// What a conversion is about.
@@ -58,6 +69,20 @@ impl ToeFactors {
     /// Returns the days from which a conversion is another one, with repeats.
     pub fn changes(&self) -> impl Iterator<Item = Date> {
         self.of.values().flat_map(BTreeMap::keys).copied()
+    }
+
+    /// Returns every conversion as people list it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = EntryRow> {
+        self.of.iter().flat_map(|((of, basis, per), history)| {
+            let unit = match per {
+                Per::Gigajoule => "TOE/GJ",
+                Per::KilowattHour => "TOE/kWh",
+                Per::Tonne => "TOE/t",
+                Per::CubicMetre => "TOE/m3",
+            };
+            let keys = move || vec![EntryValue::text("of", of.as_str()), EntryValue::text("basis", basis.as_str())];
+            history.values().map(move |value| value.row("toe", keys(), unit))
+        })
     }
 
     fn find(&self, of: &str, basis: Basis, per: Per, day: Date) -> Option<&Dated> {
