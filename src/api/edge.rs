@@ -163,7 +163,7 @@ impl Edge {
                     Answer { record: None, facts: Cow::Owned(facts), closed }
                 }
             };
-            let context = self.context(asset, window);
+            let context = self.context(asset, window, &answer.facts);
             figures.extend(query.kpis.iter().filter_map(|id| {
                 let definition = kpi::find(id.as_str())?;
                 Some(answer.figure(definition, asset, query.grain, window, &context, inputs.as_ref()))
@@ -202,14 +202,14 @@ impl Edge {
     }
 
     /// Returns what KPIs of an asset's window need beside facts.
-    fn context(&self, asset: &Asset, window: Window) -> KpiContext {
+    fn context(&self, asset: &Asset, window: Window, facts: &Facts) -> KpiContext {
         let plant = &self.plant;
         let position = plant.assets.iter().position(|known| known.id == asset.id).unwrap_or_default();
-        KpiContext::new(
-            kpi::grid::choose(&plant.reference, plant.site_calendar().year_of(window), plant.grid_factor),
-            plant.site_calendar().is_assumed(),
-        )
-        .with_factors(used(plant, position, window))
+        let year = plant.site_calendar().year_of(window);
+        let grid = kpi::grid::choose(&plant.reference, year, plant.grid_factor);
+        KpiContext::new(grid, plant.site_calendar().is_assumed())
+            .with_reference(&plant.reference, year)
+            .with_factors(used(plant, position, window, facts))
     }
 }
 

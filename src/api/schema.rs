@@ -133,6 +133,7 @@ pub(super) enum Flag {
     WindowOpen,
     OxygenHigh,
     QuantitiesDisagree,
+    ContractsAboveImport,
 }
 
 /// A reference entry.

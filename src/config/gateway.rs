@@ -9,10 +9,11 @@ use sha2::Digest as _;
 
 use super::document::Document;
 use super::tree::Tree;
-use super::{assets, calendar, finish, profiles, sinks, sources, spelling};
+use super::{assets, calendar, emission, finish, profiles, sinks, sources, spelling};
 use crate::api::config::HttpConfig;
 use crate::engine::calendar::Calendar;
 use crate::engine::config::calendar::{CalendarConfig, WorkCalendarConfig};
+use crate::engine::config::emission::{ContractConfig, EmissionConfig};
 use crate::engine::config::{AssetConfig, FactorsConfig, RecordsConfig};
 use crate::engine::plant::{Asset, Plant};
 use crate::model::enterprise::EnterpriseNumber;
@@ -29,8 +30,10 @@ use crate::sources::modbus::config::ModbusSource;
 use crate::sources::mqtt::config::MqttSource;
 
 /// The sections of the file.
-const SECTIONS: &[&str] =
-    &["gateway", "http", "profile", "source", "asset", "calendar", "work_calendar", "records", "factors", "sink"];
+const SECTIONS: &[&str] = &[
+    "gateway", "http", "profile", "source", "asset", "calendar", "work_calendar", "records", "factors", "emission",
+    "contract", "sink",
+];
 
 /// Grains of which records are made unless `[records]` says otherwise.
 const GRAINS: [Grain; 4] = [Grain::Hour, Grain::Shift, Grain::Day, Grain::Month];
@@ -60,6 +63,10 @@ pub struct Gateway {
     pub records: RecordsConfig,
     /// Which factors count.
     pub factors: FactorsConfig,
+    /// Sources of greenhouse gases.
+    pub emissions: Vec<EmissionConfig>,
+    /// Contracts that cover electricity.
+    pub contracts: Vec<ContractConfig>,
     /// Authorities' platforms.
     pub platforms: Vec<PlatformSink>,
     /// InfluxDB servers.
@@ -143,6 +150,7 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
     let work_calendars = calendar::read(&document, problems);
     let records = document.optional_section::<RecordsConfig>("records", problems);
     let factors = document.optional_section::<FactorsConfig>("factors", problems);
+    let emissions = emission::read(&document, problems);
     let sinks = sinks::read(&document, problems);
     // What is missing may only be unreadable, so nothing is said about what refers to what.
     if document.is_damaged() {
@@ -154,6 +162,8 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
     assets::check(&asset_list, &sources.tags, problems);
     let has_shifts = calendar::check(calendar.as_ref(), &work_calendars, &asset_list.assets, &reference, problems);
     calendar::check_grains(records.as_ref(), has_shifts, problems);
+    emission::check(&emissions, &asset_list.assets, &sources.tags, &reference, problems);
+    emission::check_factors(factors.as_ref().and_then(|factors| factors.value.as_ref()), problems);
     sinks::check(&sinks, &asset_list, has_shifts, problems);
     Some(Gateway {
         file: file.to_owned(),
@@ -166,6 +176,8 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
         work_calendars: work_calendars.calendars,
         records: or_default(records)?,
         factors: or_default(factors)?,
+        emissions: emissions.sources,
+        contracts: emissions.contracts,
         platforms: sinks.platforms,
         influx: sinks.influx,
         brokers: sinks.brokers,
@@ -215,13 +227,28 @@ impl Gateway {
         let mut assets = tree.plant_assets(&self.assets, &self.tags);
         self.assign_calendars(&mut assets);
         let site = self.gateway.site.get_ref().clone();
+        let reference = Reference::builtin();
+        let build = self.build(&reference, calendars[0].zone());
+        build.place((&self.emissions, &self.contracts), &mut assets);
         Plant {
             tags: self.tags.clone(),
             assets,
+            gwp: build.gwp(),
             grains: self.grains(),
             grid_factor: self.factors.grid_factor.missing,
             ..Plant::new(site, calendars[0].clone(), self.digest).with_calendars(calendars)
         }
+    }
+
+    fn build<'a>(&'a self, reference: &'a Reference, zone: &'a jiff::tz::TimeZone) -> emission::Build<'a> {
+        emission::Build { tags: &self.tags, reference, zone, factors: &self.factors, config: self.digest }
+    }
+
+    /// Returns what was understood of each source of emissions: which factors count, and how surely they are known.
+    pub fn emission_lines(&self) -> Vec<String> {
+        let (plant, reference) = (self.plant(), Reference::builtin());
+        let build = self.build(&reference, plant.site_calendar().zone());
+        emission::summary(&build, &self.emissions, &plant.assets)
     }
 
     /// Returns the calendars: the site's first, then each `[[work_calendar]]`, in the order of the file.

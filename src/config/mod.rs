@@ -9,6 +9,7 @@ mod assets;
 mod calendar;
 mod component;
 mod document;
+mod emission;
 mod gateway;
 mod hub;
 mod profiles;

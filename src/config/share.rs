@@ -163,6 +163,7 @@ const fn name(measure: Measure) -> &'static str {
         Measure::WasteRecycled => "waste recycled",
         Measure::WasteHazardous => "waste hazardous",
         Measure::WasteLandfilled => "waste landfilled",
+        Measure::FactorMissing => "time without an emission factor",
     }
 }
 

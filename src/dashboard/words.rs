@@ -78,6 +78,10 @@ pub(super) const fn flag(flag: Flag, language: Language) -> &'static str {
             "sản lượng khác tổng đạt, phế phẩm và làm lại",
             "produced quantity is not the sum of good, scrap and rework",
         ),
+        Flag::ContractsAboveImport => (
+            "hợp đồng vượt lượng điện lấy từ lưới",
+            "contracts cover more than was drawn from the grid",
+        ),
     };
     language.pick(vi, en)
 }

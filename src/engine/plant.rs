@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calendar::Calendar;
-use super::carbon::Emission;
+use super::carbon::{Contract, Emission};
 use super::kpi::grid::MissingFactor;
 use super::pollutant::Channel;
 use crate::model::context::ContextKind;
@@ -14,6 +14,7 @@ use crate::model::tag::{TagIndex, TagSpec};
 use crate::model::time::{Grain, Timestamp};
 use crate::model::unit::ProductUnit;
 use crate::reference::Reference;
+use crate::reference::gwp::GwpSet;
 
 /// Everything the engine needs to know; never changes while an engine lives.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Plant {
     pub grains: Vec<Grain>,
     /// What happens when a year has no published grid factor.
     pub grid_factor: MissingFactor,
+    /// The set of warming potentials from a reporting year on, ascending by year; none: the default set.
+    pub gwp: Vec<(i16, GwpSet)>,
     /// Digest of the configuration text.
     pub config: Digest,
 }
@@ -53,6 +56,7 @@ impl Plant {
             reference: Reference::builtin(),
             grains: Vec::new(),
             grid_factor: MissingFactor::default(),
+            gwp: Vec::new(),
             config,
         }
     }
@@ -128,6 +132,8 @@ pub struct Asset {
     pub boundary: Boundary,
     /// Sources of greenhouse gases at it. Each counts here and in everything the asset stands in.
     pub emissions: Vec<Emission>,
+    /// Contracts that cover electricity it draws from the grid.
+    pub contracts: Vec<Contract>,
     /// It is a channel: one parameter of a stack or an outfall.
     pub channel: Option<Box<Channel>>,
     /// Which measures are summed from children by explicit choice.
@@ -156,6 +162,7 @@ impl Asset {
             exit: None,
             boundary: Boundary::default(),
             emissions: Vec::new(),
+            contracts: Vec::new(),
             channel: None,
             sum_children: SumChildren::default(),
         }
@@ -168,6 +175,7 @@ impl Asset {
         let fuels = self.emissions.iter().filter_map(|emission| emission.quantity);
         let own = [self.state, self.total, self.good, self.scrap, self.rework, self.first_operation];
         let own = own.into_iter().flatten();
+        let fuels = fuels.chain(self.contracts.iter().filter_map(|contract| contract.quantity));
         own.chain(meters).chain(fuels).chain(self.channel.iter().flat_map(|channel| channel.inputs()))
     }
 

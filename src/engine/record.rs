@@ -35,7 +35,7 @@ pub(super) fn close(plant: &Plant, clock: &ClockHistory, closed: Vec<Closed>) ->
             common = Some((window, context(plant, window), clock.worst(window)));
         }
         if let Some((_, context, clock)) = &common {
-            let context = context.clone().with_factors(used(plant, position, window));
+            let context = context.clone().with_factors(used(plant, position, window, &facts));
             records.push(record(plant, *clock, &plant.assets[position], grain, window, 1, facts, &context));
         }
     }
@@ -52,7 +52,7 @@ pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, merge
     let mut facts = previous.facts.clone();
     facts.correct(&revision.correction);
     refresh(&mut facts, &revision.stale, merged);
-    let context = context(plant, revision.window).with_factors(used(plant, revision.asset, revision.window));
+    let context = context(plant, revision.window).with_factors(used(plant, revision.asset, revision.window, &facts));
     let next = previous.revision + 1;
     Some(record(plant, previous.clock, asset, revision.grain, revision.window, next, facts, &context))
 }
@@ -70,7 +70,7 @@ pub fn reissue(
     let asset = plant.assets.get(position)?;
     let mut facts = closed.facts.clone();
     refresh(&mut facts, stale, merged);
-    let context = context(plant, closed.window).with_factors(used(plant, position, closed.window));
+    let context = context(plant, closed.window).with_factors(used(plant, position, closed.window, &facts));
     Some(record(plant, closed.clock, asset, closed.grain, closed.window, revision, facts, &context))
 }
 
@@ -88,9 +88,9 @@ fn refresh(facts: &mut Facts, stale: &BTreeSet<u8>, merged: &Facts) {
 }
 
 /// Returns the reference entries that an asset's facts of a window already rest on.
-pub fn used(plant: &Plant, asset: usize, window: Window) -> UsedFactors {
+pub fn used(plant: &Plant, asset: usize, window: Window, facts: &Facts) -> UsedFactors {
     let mut used = UsedFactors::new();
-    carbon::note_factors(plant, asset, window, &mut used);
+    carbon::note_factors(plant, asset, window, facts, &mut used);
     pollutant::note_factors(plant, asset, window, &mut used);
     used
 }
@@ -98,7 +98,8 @@ pub fn used(plant: &Plant, asset: usize, window: Window) -> UsedFactors {
 /// Returns what KPIs of this window need beside facts.
 fn context(plant: &Plant, window: Window) -> KpiContext {
     let year = plant.site_calendar().year_of(window);
-    KpiContext::new(grid::choose(&plant.reference, year, plant.grid_factor), plant.site_calendar().is_assumed())
+    let grid = grid::choose(&plant.reference, year, plant.grid_factor);
+    KpiContext::new(grid, plant.site_calendar().is_assumed()).with_reference(&plant.reference, year)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a record's identity, each of its own type")]

@@ -12,9 +12,9 @@ use super::rollup::{Group, Row, Span, roll, tiling};
 use super::store::StoreError;
 use crate::engine::calendar::Calendar;
 use crate::engine::kpi::grid::{self, MissingFactor};
-use crate::engine::kpi::{CATALOGUE, GridChoice, KpiDefinition, find};
+use crate::engine::kpi::{CATALOGUE, KpiContext, KpiDefinition, find};
 use crate::model::id::SiteId;
-use crate::model::record::{KpiId, KpiValue, Reason};
+use crate::model::record::{FactorRef, KpiId, KpiValue, Reason};
 use crate::model::share::SharePolicy;
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 use crate::reference::Reference;
@@ -132,11 +132,12 @@ impl Asked<'_> {
         let closed = self.expected > 0 && present == i128::from(span.window.length_ms()) * i128::from(self.expected);
         let year = self.known.calendar.year_of(span.window);
         let grid = grid::choose(&self.known.reference, year, self.known.missing);
+        let context = KpiContext::new(grid, false).with_reference(&self.known.reference, year);
         let only = match sites {
             [site] if self.expected == 1 => site.only.as_ref(),
             _ => None,
         };
-        definitions.iter().map(|definition| self.figure(definition, &groups, span, &grid, closed, only)).collect()
+        definitions.iter().map(|definition| self.figure(definition, &groups, span, &context, closed, only)).collect()
     }
 
     fn figure(
@@ -144,11 +145,18 @@ impl Asked<'_> {
         definition: &KpiDefinition,
         groups: &[Group],
         span: &Span,
-        grid: &Result<GridChoice, Reason>,
+        context: &KpiContext,
         closed: bool,
         only: Option<&Row>,
     ) -> Figure {
-        let mut rolled = roll(definition, groups, self.expected, span, grid);
+        let mut rolled = roll(definition, groups, self.expected, span, context);
+        if rolled.value.value.is_some() {
+            // What the hub chooses for the year itself is in the value already.
+            let own = |entry: &FactorRef| self.known.reference.is_chosen_by_year(&entry.id);
+            rolled.value.factors.extend(std::mem::take(&mut rolled.named).into_iter().filter(|entry| !own(entry)));
+            rolled.value.factors.sort();
+            rolled.value.factors.dedup();
+        }
         if let Some(reason) = rolled.value.reason.filter(|_| rolled.sites_reporting == 0) {
             rolled.value.reason = Some(self.why_nothing(definition, reason));
         }

@@ -4,13 +4,14 @@
 //! function the boxes use. Any order and grouping of merges gives the same facts and the same KPI. A missing window lowers
 //! coverage and never becomes 0; what can't be merged has no value and says so. No percentage is ever averaged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::calendar::Calendar;
-use crate::engine::kpi::{GridChoice, KpiContext, KpiDefinition, evaluate};
+use crate::engine::kpi::used::HOLD_FACTORS;
+use crate::engine::kpi::{KpiContext, KpiDefinition, evaluate};
 use crate::model::fact::{Facts, Measure};
 use crate::model::id::AssetId;
-use crate::model::record::{Flag, KpiValue, Reason};
+use crate::model::record::{FactorRef, Flag, KpiId, KpiValue, Reason};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 use crate::model::unit::ProductUnit;
 
@@ -81,6 +82,8 @@ pub struct Group {
     calendar_assumed: bool,
     /// A site counts parts of which no planned run time is known.
     lacks_run_times: bool,
+    /// By KPI: the reference entries that its boxes named, where facts hold a factor already.
+    named: BTreeMap<KpiId, BTreeSet<FactorRef>>,
 }
 
 impl Group {
@@ -92,6 +95,7 @@ impl Group {
             group.facts.merge_over_time(&row.facts);
             group.present_ms += i128::from(row.window.length_ms());
             group.calendar_assumed |= row.calendar_assumed;
+            group.note_factors(row);
             if row.facts.iter().any(|(measure, _)| measure.is_quantity()) {
                 group.units = group.units.join(Units::One(row.product_unit));
             }
@@ -100,6 +104,17 @@ impl Group {
         group.lacks_run_times = parts.is_some() && run_times.is_none();
         group.blocks = blocks(&tiling(rows, window, Grain::HalfHour), window, calendar);
         (!tiles.is_empty()).then_some(group)
+    }
+
+    /// Notes which entries a box named, where the facts of its row hold a factor that can't be seen in them.
+    fn note_factors(&mut self, row: &Row) {
+        if !HOLD_FACTORS.iter().any(|measure| row.facts.get(*measure).is_some()) {
+            return;
+        }
+        let kpis: Vec<KpiValue> = serde_json::from_str(&row.kpis).unwrap_or_default();
+        for value in kpis.into_iter().filter(|value| !value.factors.is_empty()) {
+            self.named.entry(value.kpi).or_default().extend(value.factors);
+        }
     }
 
     /// Merges the facts of other sites over the same window. Associative and commutative.
@@ -117,6 +132,9 @@ impl Group {
         self.present_ms += other.present_ms;
         self.calendar_assumed |= other.calendar_assumed;
         self.lacks_run_times |= other.lacks_run_times;
+        for (kpi, factors) in &other.named {
+            self.named.entry(kpi.clone()).or_default().extend(factors.iter().cloned());
+        }
         for (start, block) in &other.blocks {
             let sum = self.blocks.entry(*start).or_default();
             sum.energy += block.energy;
@@ -249,6 +267,8 @@ pub struct Rolled {
     pub product_unit: Option<ProductUnit>,
     /// Sites in it.
     pub sites_reporting: u32,
+    /// The reference entries that the boxes named for it, where their facts hold a factor already.
+    pub named: BTreeSet<FactorRef>,
 }
 
 /// Computes one KPI over the sites that have its inputs, of `expected` sites in all. A site without the inputs is left out
@@ -258,12 +278,12 @@ pub fn roll(
     sites: &[Group],
     expected: u32,
     span: &Span,
-    grid: &Result<GridChoice, Reason>,
+    context: &KpiContext,
 ) -> Rolled {
     let mut group = Group::default();
-    sites.iter().filter(|site| has_inputs(definition, site, grid)).for_each(|site| group.join(site));
+    sites.iter().filter(|site| has_inputs(definition, site, context)).for_each(|site| group.join(site));
     let facts = group.facts();
-    let context = KpiContext::new(grid.clone(), group.calendar_assumed);
+    let context = KpiContext { calendar_assumed: group.calendar_assumed, ..context.clone() };
     let mut value = evaluate(definition, &facts, span.grain, &context);
     let rests_on_quantities = definition.measures.iter().any(|measure| measure.is_quantity());
     if group.units == Units::Unlike && rests_on_quantities && value.reason == Some(Reason::NoInput) {
@@ -281,6 +301,7 @@ pub fn roll(
         facts: facts.only(definition.reveals()),
         product_unit: group.product_unit(),
         sites_reporting: group.sites,
+        named: group.named.remove(&definition.id).unwrap_or_default(),
         value,
     }
 }
@@ -291,9 +312,8 @@ fn quantities() -> impl Iterator<Item = Measure> {
 }
 
 /// Says whether a site's facts hold what a KPI is made of.
-fn has_inputs(definition: &KpiDefinition, site: &Group, grid: &Result<GridChoice, Reason>) -> bool {
-    let context = KpiContext::new(grid.clone(), false);
-    let outcome = (definition.compute)(&site.facts(), &context).value;
+fn has_inputs(definition: &KpiDefinition, site: &Group, context: &KpiContext) -> bool {
+    let outcome = (definition.compute)(&site.facts(), context).value;
     !matches!(outcome, Err(Reason::NoInput | Reason::NoPlannedRunTime))
 }
 
@@ -328,7 +348,7 @@ mod tests {
     use proptest::prelude::{Just, Strategy, any, prop_assert_eq, proptest};
 
     use super::{AssetId, Facts, Grain, Group, Measure, ProductUnit, Reason, Rolled, Row, Span, Window, roll, tiling};
-    use crate::engine::kpi::{CATALOGUE, GridChoice, find};
+    use crate::engine::kpi::{CATALOGUE, GridChoice, KpiContext, find};
     use crate::hub::testing::{at, calendar};
     use crate::model::id::Digest;
     use crate::model::record::{FactorRef, Flag};
@@ -377,7 +397,7 @@ mod tests {
     fn rolled(kpi: &str, sites: &[Group], expected: u32, grain: Grain) -> Rolled {
         let factor = FactorRef { id: "f".to_owned(), version: Digest::ZERO, year: 2026 };
         let grid = Ok(GridChoice { tco2e_per_mwh: 0.5, factor, provisional: false });
-        roll(find(kpi).unwrap(), sites, expected, &span(grain), &grid)
+        roll(find(kpi).unwrap(), sites, expected, &span(grain), &KpiContext::new(grid, false))
     }
 
     #[test]

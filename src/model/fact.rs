@@ -233,7 +233,7 @@ measures! {
     FuelEnergyExcluded = "fuel_energy_excluded_kj", over_time Sum, over_assets Sum;
     /// The part of it that was declared, not measured. **Unit**: kJ.
     FuelEnergyDeclared = "fuel_energy_declared_kj", over_time Sum, over_assets Sum;
-    /// Time over which every fuel meter was really read. **Unit**: ms.
+    /// Time over which the meters of emission sources were really read, summed over them. **Unit**: ms.
     FuelObserved = "fuel_observed_ms", over_time Sum, over_assets Sum;
     /// Time over which they should have been. **Unit**: ms.
     FuelExpected = "fuel_expected_ms", over_time Sum, over_assets Sum;
@@ -324,6 +324,8 @@ measures! {
     UnlikeParts = "unlike_parts_ms", over_time Sum, over_assets Sum;
     /// Time in which parts came of which no planned run time is known. **Unit**: ms.
     UnplannedParts = "unplanned_parts_ms", over_time Sum, over_assets Sum;
+    /// Time over which a source of emissions had a quantity and no factor for it. **Unit**: ms.
+    FactorMissing = "factor_missing_ms", over_time Sum, over_assets Sum;
 }
 
 impl Measure {

@@ -162,6 +162,8 @@ pub enum Flag {
     OxygenHigh,
     /// The produced quantity is not the sum of good, scrap and rework, each counted by itself.
     QuantitiesDisagree,
+    /// Contracts cover more electricity than was drawn from the grid; the surplus covers nothing.
+    ContractsAboveImport,
 }
 
 /// Which reference entry a value rests on.

@@ -141,7 +141,7 @@ impl Fuels {
     pub fn changes(&self, fuel: &str) -> impl Iterator<Item = Date> {
         let calorific = self.calorific.iter().filter(move |((of, _), _)| of == fuel).map(|(_, history)| history);
         let factors = self.factors.iter().filter(move |((of, ..), _)| of == fuel).map(|(_, history)| history);
-        calorific.chain(factors).flat_map(BTreeMap::keys).copied()
+        calorific.chain(factors).flat_map(|history| history.keys().copied())
     }
 
     /// Says whether a list has factors of a fuel for a sector.
@@ -159,28 +159,6 @@ impl Fuels {
             let names = ["fuel", "sector", "gas", "list"];
             let keys = [fuel.as_str(), sector.as_str(), gas.as_str(), list.as_str()];
             let keys = move || names.into_iter().zip(keys).map(|(name, key)| EntryValue::text(name, key)).collect();
-            history.values().map(move |value| value.row("fuel_factor", keys(), "kg/TJ"))
-        });
-        calorific.chain(factors).flat_map(BTreeMap::keys).copied()
-    }
-
-    /// Says whether a list has factors of a fuel for a sector.
-    pub fn has(&self, fuel: &str, sector: Sector) -> bool {
-        self.factors.keys().any(|(of, column, ..)| of == fuel && *column == sector)
-    }
-
-    /// Returns every value as people list it.
-    pub(super) fn rows(&self) -> impl Iterator<Item = EntryRow> {
-        let text = EntryValue::text;
-        let calorific = self.calorific.iter().flat_map(move |((fuel, list), history)| {
-            let keys = move || vec![text("fuel", fuel), text("list", list.as_str())];
-            history.values().map(move |value| value.row("calorific_value", keys(), "GJ/t"))
-        });
-        let factors = self.factors.iter().flat_map(move |((fuel, sector, gas, list), history)| {
-            let keys = move || {
-                let [sector, gas, list] = [sector.as_str(), gas.as_str(), list.as_str()];
-                vec![text("fuel", fuel), text("sector", sector), text("gas", gas), text("list", list)]
-            };
             history.values().map(move |value| value.row("fuel_factor", keys(), "kg/TJ"))
         });
         calorific.chain(factors)

@@ -233,6 +233,12 @@ impl Reference {
         self.grid_factors.range(..year).next_back().map(|(_, factor)| factor.clone())
     }
 
+    /// Says whether an entry is one that a figure takes by its year, not one that its facts hold already.
+    pub fn is_chosen_by_year(&self, id: &str) -> bool {
+        let grid = self.grid_factors.values().chain(self.residual_mixes.values()).any(|entry| entry.factor.id == id);
+        grid || self.carbon.toe.is_of_electricity(id)
+    }
+
     /// Returns the residual mix published for `year`; `None` where none is.
     pub fn residual_mix(&self, year: i16) -> Option<GridFactor> {
         self.residual_mixes.get(&year).cloned()

@@ -66,9 +66,15 @@ impl ToeFactors {
         self.find("electricity", basis, Per::KilowattHour, day)
     }
 
+    /// Says whether an entry converts electricity.
+    pub(super) fn is_of_electricity(&self, id: &str) -> bool {
+        let of = self.of.iter().filter(|((_, _, per), _)| *per == Per::KilowattHour);
+        of.flat_map(|(_, history)| history.values()).any(|entry| entry.factor.id == id)
+    }
+
     /// Returns the days from which a conversion is another one, with repeats.
     pub fn changes(&self) -> impl Iterator<Item = Date> {
-        self.of.values().flat_map(BTreeMap::keys).copied()
+        self.of.values().flat_map(|history| history.keys().copied())
     }
 
     /// Returns every conversion as people list it.

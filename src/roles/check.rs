@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::load;
 use crate::config::{self, Gateway, Hub};
-use crate::engine::config::AssetConfig;
 use crate::model::problem::{Problems, Severity};
 use crate::sinks::platform::config::PlatformSink;
 use crate::sources::modbus::config::Place;
@@ -103,7 +102,7 @@ fn gateway_summary(gateway: &Gateway) -> Vec<String> {
         let tags = gateway.tags.iter().filter(|tag| tag.source == *index).count();
         lines.push(format!("source {name}: {kind} {url}, {}", plural(tags, "tag")));
     }
-    let used = gateway.tags.iter().filter(|tag| is_used(&gateway.assets, tag.name.as_str())).count();
+    let used = gateway.plant().inputs().len();
     lines.push(format!("{}, {used} of them used by assets", plural(gateway.tags.len(), "tag")));
     for asset in &gateway.plant().assets {
         let name = asset.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
@@ -112,6 +111,7 @@ fn gateway_summary(gateway: &Gateway) -> Vec<String> {
     lines.extend(gateway.calendar_lines());
     let grains: Vec<&str> = gateway.plant().grains.iter().map(|grain| grain.as_str()).collect();
     lines.push(format!("records of each {}", grains.join(", ")));
+    lines.extend(gateway.emission_lines());
     lines.extend(
         gateway.influx.iter().map(|sink| format!("sink {}: influxdb2 {}", sink.name.get_ref(), sink.url.get_ref())),
     );
@@ -131,17 +131,6 @@ fn point_lines(gateway: &Gateway) -> Vec<String> {
         format!("point {}: {} {}{range}, {}", place.tag, place.span.table, place.span.address, place.form)
     };
     places.map(line).collect()
-}
-
-/// Says whether an asset takes a tag as input.
-fn is_used(assets: &[AssetConfig], tag: &str) -> bool {
-    assets.iter().any(|asset| {
-        let inputs = [&asset.state, &asset.total, &asset.good, &asset.scrap, &asset.rework];
-        let boundary = asset.boundary.iter();
-        let meters =
-            boundary.flat_map(|meters| [&meters.electricity, &meters.generation, &meters.export, &meters.reactive]);
-        inputs.into_iter().flatten().chain(meters.flatten()).any(|input| input.get_ref().as_str() == tag)
-    })
 }
 
 fn hub_summary(hub: &Hub) -> Vec<String> {

@@ -5,6 +5,7 @@
 //! One file a family of measures, each with one function from a [`Scope`] to the facts it adds.
 
 mod energy;
+mod fuel;
 mod parts;
 mod times;
 mod told;
@@ -205,5 +206,7 @@ pub(super) fn one(
     parts::add(&scope, &mut facts);
     told::add(&scope, &mut facts);
     energy::add(&scope, &mut facts);
+    // Reads the steam that the boundary added.
+    fuel::add(&scope, &mut facts);
     facts
 }

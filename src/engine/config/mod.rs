@@ -4,7 +4,9 @@
 //! place in the file. Whether a named tag, parent or holiday set exists is for `config` to say: it sees them all.
 
 pub mod calendar;
+pub mod emission;
 
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
@@ -13,6 +15,7 @@ use crate::model::id::{AssetId, TagName};
 use crate::model::record::Level;
 use crate::model::time::{Grain, Period};
 use crate::model::unit::ProductUnit;
+use crate::reference::gwp::GwpSet;
 
 /// One `[[asset]]`: what KPIs are about, and which tags measure it.
 #[derive(Debug, Clone, Deserialize)]
@@ -97,6 +100,25 @@ pub struct FactorsConfig {
     /// The grid's emission factor.
     #[serde(default)]
     pub grid_factor: FactorChoice,
+    /// Declared factors of processes and steam that have ended.
+    #[serde(default)]
+    pub emission_factor: FactorChoice,
+    /// The set of global warming potentials of every reporting year.
+    #[serde(default)]
+    pub gwp: GwpSet,
+    /// Other sets from a later reporting year on.
+    #[serde(default)]
+    pub gwp_changes: Vec<GwpChange>,
+}
+
+/// Another set of warming potentials from a day on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GwpChange {
+    /// The set.
+    pub set: GwpSet,
+    /// The first day of a reporting year.
+    pub valid_from: Spanned<Date>,
 }
 
 /// How one factor is chosen.

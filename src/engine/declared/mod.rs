@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Revision;
+use super::carbon;
 use super::plant::Plant;
 use crate::model::declared::{Declared, DeclaredKind, DeclaredUnit, WasteStream};
 use crate::model::fact::{Facts, Measure};
@@ -219,12 +220,8 @@ fn facts(plant: &Plant, declared: &Declared) -> Facts {
         | DeclaredKind::Refrigerant { .. }
         | DeclaredKind::Process { .. }
         | DeclaredKind::Steam { .. }
-        | DeclaredKind::Contract { .. } => emitted(plant, declared),
+        | DeclaredKind::Contract { .. } => carbon::emitted(plant, declared),
     }
-}
-
-fn emitted(_plant: &Plant, _declared: &Declared) -> Facts {
-    Facts::default()
 }
 
 /// Every stream is in the facts, so that a share of none is 0 where waste was declared at all.

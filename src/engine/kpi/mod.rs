@@ -10,13 +10,18 @@ mod maintenance;
 mod production;
 mod quality;
 mod shares;
+pub mod threshold;
 pub mod used;
 
 use std::sync::LazyLock;
 
+use jiff::civil::Date;
+
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{FactorRef, Flag, KpiId, KpiValue, Reason};
 use crate::model::time::Grain;
+use crate::reference::Reference;
+use crate::reference::toe::Basis;
 
 pub use used::UsedFactors;
 
@@ -48,8 +53,18 @@ pub static CATALOGUE: &[&KpiDefinition] = &[
     &energy::peak_demand::DEFINITION,
     &energy::power_factor::DEFINITION,
     // Emissions
+    &emissions::scope_1::DEFINITION,
+    &emissions::scope_1_stationary::DEFINITION,
+    &emissions::scope_1_mobile::DEFINITION,
+    &emissions::scope_1_process::DEFINITION,
+    &emissions::scope_1_fugitive::DEFINITION,
     &emissions::scope_2::DEFINITION,
+    &emissions::scope_2_market::DEFINITION,
+    &emissions::ghg_total::DEFINITION,
+    &emissions::biogenic_co2::DEFINITION,
     &emissions::carbon_intensity::DEFINITION,
+    &emissions::energy_toe::DEFINITION,
+    &emissions::energy_toe_content::DEFINITION,
 ];
 
 /// What a KPI is.
@@ -143,12 +158,46 @@ pub struct KpiContext {
     pub calendar_assumed: bool,
     /// What the facts already rest on: reference entries by which the box made them from quantities.
     pub used: UsedFactors,
+    /// What electricity emits that no contract has claimed, where a mix was published for the year.
+    pub residual_mix: Option<GridChoice>,
+    /// TOE per kWh by the fuel that a power plant burns.
+    pub toe_primary: Option<Rate>,
+    /// TOE per kWh by the energy itself.
+    pub toe_content: Option<Rate>,
+}
+
+/// A factor of the reference data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rate {
+    /// **Unit**: that of its kind.
+    pub value: f64,
+    /// Which entry.
+    pub factor: FactorRef,
 }
 
 impl KpiContext {
     /// Makes the context of a window; what isn't said here is as for a figure that no configuration speaks of.
     pub const fn new(grid: Result<GridChoice, Reason>, calendar_assumed: bool) -> Self {
-        Self { grid, calendar_assumed, used: UsedFactors::new() }
+        let used = UsedFactors::new();
+        Self { grid, calendar_assumed, used, residual_mix: None, toe_primary: None, toe_content: None }
+    }
+
+    /// Adds the other factors of a reporting year: those that count on its first day.
+    #[must_use]
+    pub fn with_reference(mut self, reference: &Reference, year: i16) -> Self {
+        let mix = reference.residual_mix(year);
+        self.residual_mix = mix.map(|mix| GridChoice {
+            tco2e_per_mwh: mix.tco2e_per_mwh,
+            factor: mix.factor,
+            provisional: false,
+        });
+        let rate = |basis| {
+            let entry = reference.toe().electricity(basis, Date::new(year, 1, 1).ok()?)?;
+            Some(Rate { value: entry.value, factor: entry.factor.clone() })
+        };
+        self.toe_primary = rate(Basis::PrimaryEnergy);
+        self.toe_content = rate(Basis::EnergyContent);
+        self
     }
 
     /// Adds the reference entries that the facts already rest on. A KPI names those of its own measures.
@@ -276,13 +325,6 @@ pub(crate) fn electricity_micro_kwh(facts: &Facts) -> Result<i128, Reason> {
     }
 }
 
-/// Returns scope 2 emissions in tCO2e with the factor used.
-pub(crate) fn scope_2_tco2e(facts: &Facts, context: &KpiContext) -> Result<(f64, GridChoice), Reason> {
-    let energy = electricity_micro_kwh(facts)?;
-    let grid = context.grid.clone()?;
-    Ok((ratio(energy, 1_000_000_000) * grid.tco2e_per_mwh, grid))
-}
-
 #[expect(clippy::cast_precision_loss, reason = "the final ratio is the one place where f64 appears")]
 pub(crate) fn ratio(numerator: i128, denominator: i128) -> f64 {
     numerator as f64 / denominator as f64
@@ -295,13 +337,19 @@ pub(crate) mod testing {
     use crate::model::id::Digest;
     use crate::model::record::FactorRef;
     use crate::model::time::Grain;
+    use crate::reference::Reference;
 
     /// Evaluates one KPI over a day with the grid factor 0.6592 of 2023.
     pub(crate) fn day(kpi: &str, pairs: &[(Measure, i128)]) -> KpiValue {
         let facts: Facts = pairs.iter().copied().collect();
+        evaluate(find(kpi).unwrap(), &facts, Grain::Day, &context())
+    }
+
+    /// Returns the context of a window of 2023.
+    pub(crate) fn context() -> KpiContext {
         let factor = FactorRef { id: "vn_grid_2023".to_owned(), version: Digest::ZERO, year: 2023 };
         let grid = Ok(GridChoice { tco2e_per_mwh: 0.6592, factor, provisional: false });
-        evaluate(find(kpi).unwrap(), &facts, Grain::Day, &KpiContext::new(grid, false))
+        KpiContext::new(grid, false).with_reference(&Reference::builtin(), 2023)
     }
 
     /// Asserts a value to 1e-6 relative.

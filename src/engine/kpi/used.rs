@@ -8,6 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::fact::Measure;
 use crate::model::record::FactorRef;
 
+/// The measures that hold a factor, by which a box made them from quantities.
+pub const HOLD_FACTORS: &[Measure] = &[
+    Measure::FuelToe,
+    Measure::StationaryCo2e,
+    Measure::MobileCo2e,
+    Measure::ProcessCo2e,
+    Measure::FugitiveCo2e,
+    Measure::SteamCo2e,
+    Measure::Co2Biogenic,
+    Measure::ElectricityCost,
+];
+
 /// Reference entries by the measure they made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UsedFactors {
