@@ -423,7 +423,7 @@ mod tests {
     fn an_open_window_is_measured_by_what_is_over() {
         let rows = [energy(Grain::FiveMinutes, 0, 1), energy(Grain::FiveMinutes, 5, 1)];
         let span = Span { elapsed_ms: 10 * MINUTE_MS, open: true, ..span(Grain::Hour) };
-        let figure = roll(find("electricity").unwrap(), &[site(&rows, Grain::Hour)], 1, &span, &Err(Reason::NoInput));
+        let figure = roll(find("electricity").unwrap(), &[site(&rows, Grain::Hour)], 1, &span, &KpiContext::new(Err(Reason::NoInput), false));
         assert_eq!((figure.value.coverage, figure.value.flags.as_slice()), (Some(1.0), [Flag::WindowOpen].as_slice()));
     }
 
