@@ -29,6 +29,8 @@ enum Role {
     Meter(roles::meter::Args),
     /// Declare what nobody measures, approve it as a second person, or list what was declared.
     Declare(roles::declare::Args),
+    /// Tell a box's production context from a file, or list what it was told.
+    Context(roles::context::Args),
     /// Read a register live.
     Read(roles::read::Args),
     /// Find units and known devices on a network or a bus.
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Role::Check(args) => roles::check::run(&args),
         Role::Meter(args) => roles::meter::run(&args),
         Role::Declare(args) => roles::declare::run(&args),
+        Role::Context(args) => roles::context::run(&args),
         Role::Read(args) => roles::read::run(&args),
         Role::Scan(args) => roles::scan::run(&args),
         Role::Survey(args) => roles::survey::run(&args),

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use past::Past;
 
 use crate::engine::plant::Plant;
+use crate::engine::context::ContextTally;
 use crate::engine::{CheckpointError, Effects, Engine, Events, Refused, Revision, Stale, kpi, reissue, revise};
 use crate::ledger::key::GatewayKey;
 use crate::ledger::page::SignedPage;
@@ -115,6 +116,8 @@ pub struct Step {
     pub pages: usize,
     /// Samples that took part in nothing.
     pub refused: Refused,
+    /// What became of what assets were told.
+    pub context: ContextTally,
     /// What happened to counters.
     pub events: Events,
 }
@@ -380,7 +383,12 @@ impl Pipeline {
         let has_clock_changed = self.store.clock_state().is_some_and(|stored| stored != self.clock_state);
         let has_input = has_clock_changed || !(batches.is_empty() && told.is_empty());
         if !has_input && pages.is_empty() && !effects.moved && !effects.has_closed() {
-            return Ok(Step { refused: effects.refused, events: effects.events, ..Step::default() });
+            return Ok(Step {
+                refused: effects.refused,
+                events: effects.events,
+                context: effects.context,
+                ..Step::default()
+            });
         }
         let checkpoint = effects.has_closed().then(|| self.engine.checkpoint());
         let seq = self.store.commit(&Commit {
@@ -403,6 +411,7 @@ impl Pipeline {
             records: records.len(),
             pages: pages.len(),
             refused: effects.refused,
+            context: effects.context,
             events: effects.events,
         })
     }
@@ -620,6 +629,9 @@ fn report(step: &Step, batches: &[SampleBatch], ends: &Ends, clock: &Clock, heal
     health.count("engine", "duplicate_samples", step.refused.duplicate);
     health.count("engine", "samples_ahead_of_the_clock", step.refused.ahead);
     health.count("engine", "samples_too_late", step.refused.too_late);
+    for (name, count) in step.context.counts() {
+        health.count("engine", name, count);
+    }
     report_counters(&step.events, clock, health);
 }
 

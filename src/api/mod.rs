@@ -2,11 +2,13 @@
 //!
 //! In: HTTP requests. Out: figures with where they come from, the catalogue, scopes, gateways, health, the API's own
 //! description; on the hub also receipts for pages. Every error is an RFC 9457 problem. Nothing here computes a KPI of
-//! its own or changes anything but through [`Hub::accept`]; a value that isn't there is null with a reason.
+//! its own or changes anything but through [`Hub::accept`] and
+//! what a box is told; a value that isn't there is null with a reason.
 //!
 //! What can be added: a file with its handler, and its line in [`router`].
 
 pub mod config;
+mod context;
 pub mod edge;
 mod extract;
 mod gateways;
@@ -168,9 +170,10 @@ pub fn router(api: &Arc<Api>) -> Router {
         .routes(routes!(scopes::scopes))
         .routes(routes!(gateways::gateways))
         .routes(routes!(health::health));
-    if matches!(api.backend, Backend::Hub(_)) {
-        routes = routes.routes(routes!(pages::put_page));
-    }
+    routes = match api.backend {
+        Backend::Hub(_) => routes.routes(routes!(pages::put_page)),
+        Backend::Edge(_) => routes.routes(routes!(context::list, context::tell)),
+    };
     let (router, document) = routes.split_for_parts();
     router.with_state(Arc::clone(api)).merge(openapi::pages(document))
 }

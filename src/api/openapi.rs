@@ -15,7 +15,8 @@ pub(super) const PATH: &str = "/api/v1/openapi.json";
 
 const DESCRIPTION: &str = "KPIs of factories, with where each figure comes from. The same API is served by a box for \
     its factory and by a hub for its parks. Times are RFC 3339; integers beyond 2^53-1 are decimal strings; a missing \
-    value is null with a reason; errors are RFC 9457 problems. The API only reads; pages of gateways are the exception.";
+    value is null with a reason; errors are RFC 9457 problems. The API only reads; pages of gateways and what a box is told are \
+    the exceptions.";
 
 /// Returns the document without its paths, which the router adds.
 pub(super) fn document() -> OpenApi {

@@ -190,6 +190,43 @@ pub(super) struct Figure {
     reported: KpiValue,
 }
 
+/// One event of production context. Which keys it has depends on its kind.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes model::context::document::ContextDocument")]
+pub(super) struct ContextEvent {
+    /// What its sender calls it; told again under the same id it counts once.
+    id: Option<String>,
+    /// Of which asset.
+    #[schema(example = "press-1")]
+    asset: String,
+    /// When, RFC 3339.
+    #[schema(example = "2026-10-05T10:17:23.456+07:00")]
+    at: String,
+    /// `product`, `order_start`, `order_end`, `plan`, `stop_start`, `stop_end`, `personnel`, `withdrawn`, or what a
+    /// quantity counts: `produced`, `good`, `scrap`, `rework`, `inspected`, `first_pass`, `consumed`,
+    /// `integrated_good`, `production_loss`, `storage_loss`, `other_loss`.
+    #[schema(example = "product")]
+    kind: String,
+    /// Of `product`; none ends the one before.
+    product: Option<String>,
+    /// Of `order_start` and `order_end`.
+    order: Option<String>,
+    /// Counted quantity; planned one of `plan` and `order_start`. In the asset's product unit.
+    quantity: Option<f64>,
+    /// Of `plan`: planned scrap.
+    scrap: Option<f64>,
+    /// Of a quantity: it came evenly from then to `at`.
+    from: Option<String>,
+    /// End of a `plan`; planned end of an order.
+    until: Option<String>,
+    /// Of `stop_start`, `scrap` and `rework`: a code, never free text.
+    reason: Option<String>,
+    /// Of `personnel`: people who attend.
+    present: Option<u32>,
+    /// Of `personnel`: those of them who work on the asset.
+    working: Option<u32>,
+}
+
 /// A page in canonical JSON (RFC 8785), exactly as it was signed; the project's documentation describes its fields.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the part of ledger::page::Page that the path repeats")]

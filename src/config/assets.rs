@@ -8,7 +8,8 @@ use serde_spanned::Spanned;
 use super::document::{Document, text_of};
 use super::tags::Tags;
 use super::tree::{Tree, report_unknown};
-use crate::engine::config::AssetConfig;
+use crate::engine::config::{AssetConfig, Summed};
+use crate::model::context::ContextKind;
 use crate::model::id::{AssetId, TagName};
 use crate::model::problem::Problems;
 use crate::model::record::Level;
@@ -42,6 +43,7 @@ pub(super) fn check(read: &Assets, tags: &Tags, problems: &mut Problems) {
     let mut uses = Uses::default();
     for asset in assets {
         check_inputs(asset, tags, &mut uses, problems);
+        check_ratings(asset, problems);
         check_meters(asset, tags, &mut uses, problems);
     }
     uses.warn_of_double_counting(problems);
@@ -94,9 +96,13 @@ fn check_inputs<'a>(asset: &'a AssetConfig, tags: &Tags, uses: &mut Uses<'a>, pr
         let message = format!("`state` of asset \"{id}\" is a tag of kind {}, expected state", spec.kind.as_str());
         problems.error(state.span(), message, "give the point a table of states, like states = { 1 = \"producing\" }");
     }
-    for (key, tag) in inputs(asset) {
+    // What enters a chain is another operation's output and may well be counted there too.
+    let first = asset.first_operation.as_ref();
+    for (key, tag) in inputs(asset).into_iter().chain([("first_operation", first)]) {
         let Some(tag) = tag else { continue };
-        uses.note(tag, id, key);
+        if key != "first_operation" {
+            uses.note(tag, id, key);
+        }
         if let Some(spec) = tags.find(tag, problems)
             && !(counts(spec) && matches!(spec.unit.dimension(), Dimension::Count | Dimension::Volume))
         {
@@ -112,7 +118,7 @@ fn check_inputs<'a>(asset: &'a AssetConfig, tags: &Tags, uses: &mut Uses<'a>, pr
         }
     }
     if let Some(time) = &asset.planned_run_time_per_unit {
-        let has_parts = inputs(asset).iter().any(|(_, tag)| tag.is_some())
+        let has_parts = counts_parts(asset)
             || asset.exit.is_some()
             || !asset.sum_children.is_empty();
         if time.get_ref().as_ns() == 0 {
@@ -128,6 +134,31 @@ fn check_inputs<'a>(asset: &'a AssetConfig, tags: &Tags, uses: &mut Uses<'a>, pr
                 "name the tag that counts them: total = …",
             );
         }
+    }
+}
+
+/// Says whether an asset counts parts itself, by a tag or as it is told.
+fn counts_parts(asset: &AssetConfig) -> bool {
+    let told = [ContextKind::Produced, ContextKind::Good, ContextKind::Scrap, ContextKind::Rework];
+    inputs(asset).iter().any(|(_, tag)| tag.is_some())
+        || asset.takes_context.iter().any(|kind| told.contains(kind.get_ref()))
+}
+
+/// Checks what stands beside an asset's own count: what enters its chain, and what it is rated for.
+fn check_ratings(asset: &AssetConfig, problems: &mut Problems) {
+    let id = asset.id.get_ref();
+    if let Some(rate) = &asset.capacity_per_hour {
+        if !(*rate.get_ref() > 0.0 && *rate.get_ref() <= 1e9) {
+            let message = format!("capacity_per_hour of asset \"{id}\" is {}, expected up to 10^9", rate.get_ref());
+            problems.error(rate.span(), message, "write the rated output, like 1200");
+        } else if asset.state.is_none() || !counts_parts(asset) {
+            let message = format!("asset \"{id}\" has a capacity_per_hour and no `state` and parts of its own to hold it to");
+            problems.error(rate.span(), message, "give it to the machine that has both");
+        }
+    }
+    if let Some(first) = asset.first_operation.as_ref().filter(|_| !counts_parts(asset)) {
+        let message = format!("asset \"{id}\" has a first_operation and counts no parts of its own beside it");
+        problems.error(first.span(), message, "name the tag that counts its scrap: scrap = …");
     }
 }
 
@@ -241,6 +272,7 @@ fn check_places(assets: &[AssetConfig], tree: &Tree, problems: &mut Problems) {
                 "remove sum_children, or let other assets name it as their parent",
             );
         }
+        check_summed_units(assets, tree, position, problems);
         if tree.levels()[position] != Level::Site
             && asset.boundary.as_ref().is_some_and(|meters| !meters.generation.is_empty())
         {
@@ -251,6 +283,29 @@ fn check_places(assets: &[AssetConfig], tree: &Tree, problems: &mut Problems) {
                 "name it at the site too if it isn't behind one of the site's own meters",
             );
         }
+    }
+}
+
+/// Parts of children that count in another unit would be a sum of unlike things.
+fn check_summed_units(assets: &[AssetConfig], tree: &Tree, position: usize, problems: &mut Problems) {
+    let asset = &assets[position];
+    let Some(parts) = asset.sum_children.iter().find(|summed| *summed.get_ref() == Summed::Parts) else { return };
+    let unlike = (0..assets.len()).find(|child| {
+        let counts = counts_parts(&assets[*child]) || assets[*child].exit.is_some();
+        tree.parent(*child) == Some(position) && counts && assets[*child].product_unit != asset.product_unit
+    });
+    if let Some(child) = unlike {
+        problems.error(
+            parts.span(),
+            format!(
+                "asset \"{}\" counts in {} and would sum the parts of \"{}\", which counts in {}",
+                asset.id.get_ref(),
+                asset.product_unit.as_str(),
+                assets[child].id.get_ref(),
+                assets[child].product_unit.as_str()
+            ),
+            "sum assets of one product_unit only",
+        );
     }
 }
 
@@ -265,11 +320,22 @@ fn check_exit(assets: &[AssetConfig], tree: &Tree, position: usize, exit: &Spann
             format!("exit \"{}\" doesn't stand in asset \"{id}\"", exit.get_ref()),
             format!("name an asset whose parent is \"{id}\", the last one its parts go through"),
         );
-    } else if inputs(&assets[found]).iter().all(|(_, tag)| tag.is_none()) && assets[found].exit.is_none() {
+    } else if !counts_parts(&assets[found]) && assets[found].exit.is_none() {
         problems.error(
             exit.span(),
             format!("exit \"{}\" of asset \"{id}\" counts no parts", exit.get_ref()),
             format!("give \"{}\" a total", exit.get_ref()),
+        );
+    } else if assets[found].product_unit != assets[position].product_unit {
+        problems.error(
+            exit.span(),
+            format!(
+                "asset \"{id}\" counts in {} and its exit \"{}\" in {}",
+                assets[position].product_unit.as_str(),
+                exit.get_ref(),
+                assets[found].product_unit.as_str()
+            ),
+            "give both the same product_unit: unlike units are never one quantity",
         );
     } else if inputs(&assets[position]).iter().any(|(_, tag)| tag.is_some()) {
         problems.error(

@@ -9,10 +9,11 @@ use sha2::Digest as _;
 
 use super::document::Document;
 use super::tree::Tree;
-use super::{assets, calendar, emission, finish, profiles, sinks, sources, spelling};
+use super::{assets, calendar, context, emission, finish, profiles, sinks, sources, spelling};
 use crate::api::config::HttpConfig;
 use crate::engine::calendar::Calendar;
 use crate::engine::config::calendar::{CalendarConfig, WorkCalendarConfig};
+use crate::engine::config::context::{ProductConfig, StopReasonConfig};
 use crate::engine::config::emission::{ContractConfig, EmissionConfig};
 use crate::engine::config::{AssetConfig, FactorsConfig, RecordsConfig};
 use crate::engine::plant::{Asset, Plant};
@@ -31,8 +32,8 @@ use crate::sources::mqtt::config::MqttSource;
 
 /// The sections of the file.
 const SECTIONS: &[&str] = &[
-    "gateway", "http", "profile", "source", "asset", "calendar", "work_calendar", "records", "factors", "emission",
-    "contract", "sink",
+    "gateway", "http", "profile", "source", "asset", "product", "stop_reason", "calendar", "work_calendar", "records",
+    "factors", "emission", "contract", "sink",
 ];
 
 /// Grains of which records are made unless `[records]` says otherwise.
@@ -55,6 +56,10 @@ pub struct Gateway {
     pub tags: Vec<TagSpec>,
     /// What KPIs are about, in the order of the file.
     pub assets: Vec<AssetConfig>,
+    /// What assets can be told to make.
+    pub products: Vec<ProductConfig>,
+    /// Why machines can be told to have stopped.
+    pub stop_reasons: Vec<StopReasonConfig>,
     /// When production is planned.
     pub calendar: CalendarConfig,
     /// When it is planned at the assets that name another calendar than the site's.
@@ -146,6 +151,7 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
     let profiles = profiles::read(&document, profiles, problems);
     let sources = sources::read(&document, &profiles, problems);
     let asset_list = assets::read(&document, problems);
+    let told = context::read(&document, problems);
     let calendar = document.optional_section::<CalendarConfig>("calendar", problems);
     let work_calendars = calendar::read(&document, problems);
     let records = document.optional_section::<RecordsConfig>("records", problems);
@@ -160,6 +166,9 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
     gateway.iter().for_each(|gateway| gateway.check(problems));
     http.iter().filter_map(|http| http.value.as_ref()).for_each(|http| http.check(problems));
     assets::check(&asset_list, &sources.tags, problems);
+    if asset_list.is_complete {
+        context::check(&told, &asset_list.assets, problems);
+    }
     let has_shifts = calendar::check(calendar.as_ref(), &work_calendars, &asset_list.assets, &reference, problems);
     calendar::check_grains(records.as_ref(), has_shifts, problems);
     emission::check(&emissions, &asset_list.assets, &sources.tags, &reference, problems);
@@ -172,6 +181,8 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
         mqtt: sources.mqtt,
         tags: sources.tags.into_specs(),
         assets: asset_list.assets,
+        products: told.products,
+        stop_reasons: told.reasons,
         calendar: or_default(calendar)?,
         work_calendars: work_calendars.calendars,
         records: or_default(records)?,
@@ -230,8 +241,11 @@ impl Gateway {
         let reference = Reference::builtin();
         let build = self.build(&reference, calendars[0].zone());
         build.place((&self.emissions, &self.contracts), &mut assets);
+        let reason = |reason: &StopReasonConfig| (reason.code.get_ref().clone(), reason.counts_as.state());
         Plant {
             tags: self.tags.clone(),
+            products: context::products(&self.products, &assets, calendars[0].zone()),
+            stop_reasons: self.stop_reasons.iter().map(reason).collect(),
             assets,
             gwp: build.gwp(),
             grains: self.grains(),

@@ -8,6 +8,7 @@
 mod assets;
 mod calendar;
 mod component;
+mod context;
 mod document;
 mod emission;
 mod gateway;

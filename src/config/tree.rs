@@ -54,6 +54,11 @@ impl Tree {
         std::iter::successors(self.parents[below], |parent| self.parents[*parent]).any(|parent| parent == above)
     }
 
+    /// Returns what an asset stands in; `None` of the site.
+    pub(super) fn parent(&self, position: usize) -> Option<usize> {
+        self.parents[position]
+    }
+
     /// Says whether an asset has others in it.
     pub(super) fn has_children(&self, position: usize) -> bool {
         self.parents.contains(&Some(position))
@@ -102,6 +107,9 @@ impl Tree {
                     .as_ref()
                     .map(|time| time.get_ref().as_ns()),
                 product_unit: config.product_unit,
+                takes: config.takes_context.iter().map(|kind| *kind.get_ref()).collect(),
+                first_operation: tag(&config.first_operation),
+                capacity_micro_per_hour: config.capacity_per_hour.as_ref().map(|rate| micro(*rate.get_ref())),
                 exit: config.exit.as_ref().and_then(place_of),
                 boundary: config.boundary.as_ref().map(|meters| boundary(meters, tags)).unwrap_or_default(),
                 sum_children: SumChildren {
@@ -113,6 +121,11 @@ impl Tree {
         };
         self.order.iter().map(engine).collect()
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "checked to be at most 10^9")]
+fn micro(rate: f64) -> i64 {
+    (rate * 1e6).round() as i64
 }
 
 fn boundary(config: &BoundaryConfig, tags: &[TagSpec]) -> Boundary {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::calendar::Calendar;
 use crate::engine::kpi::used::HOLD_FACTORS;
-use crate::engine::kpi::{KpiContext, KpiDefinition, evaluate};
+use crate::engine::kpi::{self, KpiContext, KpiDefinition, evaluate};
 use crate::model::fact::{Facts, Measure};
 use crate::model::id::AssetId;
 use crate::model::record::{FactorRef, Flag, KpiId, KpiValue, Reason};
@@ -313,7 +313,7 @@ fn quantities() -> impl Iterator<Item = Measure> {
 
 /// Says whether a site's facts hold what a KPI is made of.
 fn has_inputs(definition: &KpiDefinition, site: &Group, context: &KpiContext) -> bool {
-    let outcome = (definition.compute)(&site.facts(), context).value;
+    let outcome = kpi::outcome(definition, &site.facts(), context).value;
     !matches!(outcome, Err(Reason::NoInput | Reason::NoPlannedRunTime))
 }
 

@@ -4,6 +4,8 @@
 //! An event names its own instant, so that one that comes late counts where it belongs. It has ids and codes and
 //! numbers, never a name of a person and never free text: nothing of it can carry either into a record.
 
+pub mod document;
+
 use serde::{Deserialize, Serialize};
 
 use super::fact::Measure;

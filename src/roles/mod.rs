@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod check;
+pub mod context;
 pub mod declare;
 pub mod demo;
 pub mod hub;

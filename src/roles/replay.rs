@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::load;
-use super::told::{Timeline, read_declarations};
+use super::told::{Timeline, read_context, read_declarations};
 use crate::engine::kpi;
 use crate::engine::plant::Plant;
 use crate::ledger::key::GatewayKey;
@@ -51,6 +51,10 @@ pub struct Args {
     /// `entered_at`, `approved_by`, `approved_at`, `withdrawn_by`, `withdrawn_at`.
     #[arg(long, value_name = "CSV", conflicts_with = "journal")]
     declared: Option<PathBuf>,
+    /// Production context of the recording's time: CSV with the columns of `parkgate context import` and optionally
+    /// `told_at`, when it was told; without it everything was told as it happened.
+    #[arg(long, value_name = "CSV", conflicts_with = "journal")]
+    context: Option<PathBuf>,
     /// The configuration.
     #[arg(short, long, default_value = "gateway.toml")]
     config: PathBuf,
@@ -74,13 +78,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(path) => read_declarations(path, &plant, &mut reader.statements()?, &mut timeline)?,
         None => 0,
     };
+    let untold = match &args.context {
+        Some(path) => read_context(path, &plant, &mut timeline)?,
+        None => 0,
+    };
     let rejected = match (&args.journal, &args.samples) {
         (Some(directory), _) => replay_journal(directory, &plant, &gateway.text, &mut pipeline)?,
         (None, Some(samples)) => replay_recording(samples, &plant, &mut pipeline, timeline)?,
         (None, None) => anyhow::bail!("name a recording or --journal"),
     };
     print_records(&reader)?;
-    Ok(if rejected + unsaid == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if rejected + unsaid + untold == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pipeline) -> anyhow::Result<u64> {

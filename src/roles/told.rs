@@ -7,8 +7,11 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::engine::context::judge;
 use crate::engine::declared::form::{Form, instant};
 use crate::engine::plant::Plant;
+use crate::model::context::ContextEvent;
+use crate::model::context::document::ContextDocument;
 use crate::model::statement::{Said, Statement};
 use crate::model::time::Timestamp;
 use crate::store::Statements;
@@ -110,6 +113,64 @@ pub(super) fn read_declarations(
         }
     }
     Ok(rejected)
+}
+
+/// Reads recorded production context into a timeline. Returns how many lines were left out; each is reported on standard
+/// error.
+///
+/// # Errors
+/// What keeps the whole file from being read.
+pub(super) fn read_context(path: &Path, plant: &Plant, timeline: &mut Timeline) -> anyhow::Result<u64> {
+    let mut rejected = 0;
+    let lines = context_lines(path, plant, &["told_at"])?;
+    for (id, (line, event)) in (1..).zip(lines) {
+        match event {
+            Ok((event, told_at)) => {
+                let at = told_at.unwrap_or(event.at);
+                timeline.add(at, Statement { id, said: Said::Context(event) });
+            }
+            Err(reason) => {
+                rejected += 1;
+                writeln!(std::io::stderr(), "{}:{line}: left out: {reason}", path.display())?;
+            }
+        }
+    }
+    Ok(rejected)
+}
+
+/// An event, and when it was told, where the file says so.
+pub(super) type ToldEvent = (ContextEvent, Option<Timestamp>);
+
+/// Reads the lines of a file of production context, each with its number: events that the plant can take, or why not.
+/// Columns beside those of an event are refused unless they are in `beside`, which may name `told_at`.
+///
+/// # Errors
+/// What keeps the whole file from being read.
+pub(super) fn context_lines(
+    path: &Path,
+    plant: &Plant,
+    beside: &[&str],
+) -> anyhow::Result<Vec<(u64, Result<ToldEvent, String>)>> {
+    let place = || format!("context {}", path.display());
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).with_context(place)?;
+    let headers = reader.headers().with_context(place)?.clone();
+    let read = |record: &csv::StringRecord| -> Result<ToldEvent, String> {
+        let zone = plant.site_calendar().zone();
+        let time = |text: &str| instant(text, zone).ok_or_else(|| format!("\"{text}\" is not an instant"));
+        let column = |name: &str| headers.iter().position(|header| header == name).and_then(|place| record.get(place));
+        let told_at = column("told_at").filter(|text| beside.contains(&"told_at") && !text.is_empty());
+        let fields = headers.iter().zip(record).filter(|(header, text)| !beside.contains(header) && !text.is_empty());
+        let object: serde_json::Map<String, serde_json::Value> =
+            fields.map(|(header, text)| (header.to_owned(), text.into())).collect();
+        let document: ContextDocument = serde_json::from_value(object.into()).map_err(|error| error.to_string())?;
+        let event = document.read(&time)?;
+        judge(plant, &event).map_err(|refusal| refusal.to_string())?;
+        Ok((event, told_at.map(time).transpose()?))
+    };
+    let line = |(number, record): (u64, csv::Result<csv::StringRecord>)| {
+        (number, record.map_err(|error| error.to_string()).and_then(|record| read(&record)))
+    };
+    Ok((2..).zip(reader.records()).map(line).collect())
 }
 
 /// What is said of one line.

@@ -57,7 +57,7 @@ pub use journal::{JournalEntry, Resume};
 pub use latest::LatestSample;
 pub use reader::{Counts, Reader};
 pub use samples::{CommittedSample, SampleRun};
-pub use statements::{Declaration, Standing, Statements, Unsaid, Word};
+pub use statements::{Declaration, Standing, Statements, Told, Unsaid, Word};
 pub use swaps::{SwapRow, Swaps};
 
 use crate::model::fact::Facts;

@@ -14,6 +14,7 @@ use super::samples::{self, CommittedSample, SampleRun};
 use super::statements::{self, Declaration, Statements};
 use super::{facts, journal, pages, records};
 use crate::ledger::page::{Head, SignedPage};
+use crate::model::context::ContextEvent;
 use crate::model::fact::Facts;
 use crate::model::id::{AssetId, Digest, StreamName};
 use crate::model::record::WindowRecord;
@@ -76,6 +77,20 @@ impl Reader {
     /// Those of opening a connection.
     pub fn statements(&self) -> Result<Statements, StoreError> {
         Statements::at(&self.shared.place)
+    }
+
+    /// Returns up to `limit` events of production context whose number is above `after`, ascending; of one asset or of
+    /// all.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a row can't be read.
+    pub fn contexts(
+        &self,
+        after: i64,
+        asset: Option<&AssetId>,
+        limit: usize,
+    ) -> Result<Vec<(i64, ContextEvent)>, StoreError> {
+        self.with(|connection| statements::contexts(connection, after, asset, limit))
     }
 
     /// Returns every declaration, by number.

@@ -11,8 +11,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavio
 use super::connection::Place;
 use super::error::StoreError;
 use super::position;
-use crate::model::context::ContextEvent;
+use crate::model::context::{Context, ContextEvent};
 use crate::model::declared::Declared;
+use crate::model::id::AssetId;
 use crate::model::sample::SampleBatch;
 use crate::model::statement::{Said, Statement};
 use crate::model::time::Timestamp;
@@ -117,6 +118,17 @@ impl From<rusqlite::Error> for Unsaid {
     }
 }
 
+/// What became of an event of production context, with the number of its statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It is written down.
+    New(i64),
+    /// It was written down before.
+    Before(i64),
+    /// Another event was written down under its id.
+    Otherwise(i64),
+}
+
 /// The place where statements are written down and looked up.
 #[derive(Debug)]
 pub struct Statements {
@@ -146,6 +158,30 @@ impl Statements {
     pub fn say(&mut self, said: &Said, person: Option<&str>, at: Timestamp) -> Result<i64, StoreError> {
         let row = NewRow { said, identity: None, person, at, came: None };
         Ok(insert(&self.connection, &row)?)
+    }
+
+    /// Writes down an event of production context and returns its number. One with an id that its asset was told before
+    /// isn't written again: the number is that of the first, and whether both are the same event.
+    ///
+    /// # Errors
+    /// Those of a write; nothing is written down then.
+    pub fn tell(&mut self, event: &ContextEvent, person: Option<&str>, at: Timestamp) -> Result<Told, StoreError> {
+        let said = Said::Context(event.clone());
+        // A withdrawal is another statement about the same event.
+        let kind = if event.what == Context::Withdrawn { "withdrawn" } else { "told" };
+        let identity = event.id.as_ref().map(|id| format!("context {kind} {} {id}", event.asset));
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(identity) = &identity {
+            let held = "SELECT id, said FROM statements WHERE identity = ?1";
+            if let Some(held) = transaction.query_row(held, [identity], |row| Ok(read(row))).optional()? {
+                let held = held?;
+                return Ok(if held.said == said { Told::Before(held.id) } else { Told::Otherwise(held.id) });
+            }
+        }
+        let row = NewRow { said: &said, identity: identity.as_deref(), person, at, came: None };
+        let id = insert(&transaction, &row)?;
+        transaction.commit()?;
+        Ok(Told::New(id))
     }
 
     /// Writes down a declaration and returns its number. It waits for a second person's approval.
@@ -217,6 +253,14 @@ impl Statements {
         let id = insert(&transaction, &NewRow { said: &said, identity: None, person: Some(person), at, came: None })?;
         transaction.commit()?;
         Ok(id)
+    }
+
+    /// Returns up to `limit` events of production context whose number is above `after`, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a row can't be read.
+    pub fn contexts(&self, after: i64, limit: usize) -> Result<Vec<(i64, ContextEvent)>, StoreError> {
+        contexts(&self.connection, after, None, limit)
     }
 
     /// Returns every declaration, by number.
@@ -315,6 +359,27 @@ pub(super) fn file(
         }
     }
     Ok(())
+}
+
+/// Returns up to `limit` events of production context whose number is above `after`, ascending; of one asset or of all.
+pub(super) fn contexts(
+    connection: &Connection,
+    after: i64,
+    asset: Option<&AssetId>,
+    limit: usize,
+) -> Result<Vec<(i64, ContextEvent)>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT id, said FROM statements WHERE kind = 'context' AND id > ?1
+         AND (?2 IS NULL OR said ->> '$.context.asset' = ?2) ORDER BY id LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![after, asset.map(AssetId::as_str), position(limit as u64)])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let Statement { id, said: Said::Context(event) } = read(row)? {
+            events.push((id, event));
+        }
+    }
+    Ok(events)
 }
 
 /// Returns every declaration, or the one of a number.

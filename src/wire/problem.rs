@@ -19,6 +19,10 @@ pub const UNAUTHORIZED: &str = "urn:parkgate:problem:unauthorized";
 pub const FORBIDDEN: &str = "urn:parkgate:problem:forbidden";
 /// 422: not a page.
 pub const MALFORMED: &str = "urn:parkgate:problem:malformed";
+/// 409: it contradicts what is held.
+pub const CONFLICT: &str = "urn:parkgate:problem:conflict";
+/// 422: understood, and it can't be so here.
+pub const UNPROCESSABLE: &str = "urn:parkgate:problem:unprocessable";
 /// 400: a parameter is missing or out of range.
 pub const BAD_REQUEST: &str = "urn:parkgate:problem:bad-request";
 /// 404: there is no such thing.
@@ -97,6 +101,16 @@ impl Problem {
     /// Returns the 422.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(MALFORMED, 422, "not a page", detail)
+    }
+
+    /// Returns the 409 of what contradicts what is held.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(CONFLICT, 409, "contradicts what is held", detail)
+    }
+
+    /// Returns the 422 of what can't be so here.
+    pub fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(UNPROCESSABLE, 422, "can't be so here", detail)
     }
 
     /// Returns the 400.

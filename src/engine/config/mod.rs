@@ -4,6 +4,7 @@
 //! place in the file. Whether a named tag, parent or holiday set exists is for `config` to say: it sees them all.
 
 pub mod calendar;
+pub mod context;
 pub mod emission;
 
 use jiff::civil::Date;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 
 use super::kpi::grid::MissingFactor;
+use crate::model::context::ContextKind;
 use crate::model::id::{AssetId, TagName};
 use crate::model::record::Level;
 use crate::model::time::{Grain, Period};
@@ -46,6 +48,13 @@ pub struct AssetConfig {
     /// What its parts are counted in.
     #[serde(default)]
     pub product_unit: ProductUnit,
+    /// What it is told of its production.
+    #[serde(default)]
+    pub takes_context: Vec<Spanned<ContextKind>>,
+    /// Counter of what enters the first operation of its chain. **Source**: ISO 22400-2, fall-off ratio.
+    pub first_operation: Option<Spanned<TagName>>,
+    /// Rated output in the product unit. **Source**: ISO 22400-2, EPC.
+    pub capacity_per_hour: Option<Spanned<f64>>,
     /// The machine below it at which its parts are counted.
     pub exit: Option<Spanned<AssetId>>,
     /// The meters through which its energy comes in and goes out.

@@ -217,9 +217,9 @@ impl History {
         spans
     }
 
-    /// Returns the newest instant.
+    /// Returns the newest instant of which something is known; a plan may be of the future.
     pub(super) fn latest(&self) -> Option<Timestamp> {
-        self.events.values().map(|(at, _)| *at).max()
+        self.index.keys().filter(|(slot, _)| *slot != Slot::Plan).map(|(_, at)| *at).max()
     }
 
     /// Forgets what is older than anything computed, once an hour; of what stands until the next word the last stays,

@@ -40,7 +40,7 @@ pub struct ContextTally {
     pub duplicate: u64,
     /// Told otherwise than before, under the same id or of the same instant: one of the two counts.
     pub contradicted: u64,
-    /// Stamped further ahead of the clock than a sample may be.
+    /// Stamped further ahead of the clock than a sample may be; a plan further than it could last.
     pub ahead: u64,
     /// Older than anything that is computed.
     pub too_late: u64,
@@ -52,6 +52,19 @@ pub struct ContextTally {
 }
 
 impl ContextTally {
+    /// Returns each count by its name on the health board.
+    pub const fn counts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("context_taken", self.taken),
+            ("context_duplicate", self.duplicate),
+            ("context_contradicted", self.contradicted),
+            ("context_ahead_of_the_clock", self.ahead),
+            ("context_too_late", self.too_late),
+            ("context_refused", self.refused),
+            ("context_over_limit", self.full),
+        ]
+    }
+
     /// Adds what came after.
     pub fn merge(&mut self, later: Self) {
         self.taken += later.taken;
@@ -141,7 +154,9 @@ impl Told {
             self.tally.refused += 1;
             return None;
         };
-        if event.at > now + AHEAD_MS_MAX {
+        // A plan is told before its time; anything else from the future is a wrong clock.
+        let ahead_ms = if matches!(event.what, Context::Plan { .. }) { LASTING_MS_MAX } else { AHEAD_MS_MAX };
+        if event.at > now + ahead_ms {
             self.tally.ahead += 1;
             return None;
         }

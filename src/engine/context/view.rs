@@ -49,11 +49,6 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Says whether any product is planned to have scrap.
-    pub(in crate::engine) fn plans_scrap(&self) -> bool {
-        self.plant.products.iter().any(|product| product.planned_scrap_micro > 0)
-    }
-
     /// Returns the told stops within a span, ascending, each as the state that its reason stands for.
     pub(in crate::engine) fn stops(&self, window: Window) -> Vec<(Timestamp, Timestamp, MachineState)> {
         let stop = |(part, since, what): (Window, Timestamp, Option<&Context>)| {

@@ -40,8 +40,26 @@ pub static CATALOGUE: &[&KpiDefinition] = &[
     &production::availability_classic::DEFINITION,
     &production::performance_classic::DEFINITION,
     &production::teep::DEFINITION,
+    &production::throughput_rate::DEFINITION,
+    &production::allocation_ratio::DEFINITION,
+    &production::production_process_ratio::DEFINITION,
+    &production::equipment_load_ratio::DEFINITION,
+    &production::worker_efficiency::DEFINITION,
+    &production::plan_attainment::DEFINITION,
+    &production::produced_quantity::DEFINITION,
     // Quality
     &quality::quality_ratio::DEFINITION,
+    &quality::good_quantity::DEFINITION,
+    &quality::scrap_ratio::DEFINITION,
+    &quality::rework_ratio::DEFINITION,
+    &quality::fall_off_ratio::DEFINITION,
+    &quality::actual_to_planned_scrap_ratio::DEFINITION,
+    &quality::first_pass_yield::DEFINITION,
+    &quality::finished_goods_ratio::DEFINITION,
+    &quality::integrated_goods_ratio::DEFINITION,
+    &quality::production_loss_ratio::DEFINITION,
+    &quality::storage_and_transportation_loss_ratio::DEFINITION,
+    &quality::other_loss_ratio::DEFINITION,
     // Maintenance
     &maintenance::mtbf::DEFINITION,
     &maintenance::mttr::DEFINITION,
@@ -241,12 +259,32 @@ pub fn find(id: &str) -> Option<&'static KpiDefinition> {
     CATALOGUE.iter().copied().find(|definition| definition.id.as_str() == id)
 }
 
+/// Computes one KPI's value from merged facts, or says why quantities don't give one: counts of unlike products have no
+/// sum, and parts of which no planned run time is known have no weight. Weighed quantities of unlike products do sum.
+pub fn outcome(definition: &KpiDefinition, facts: &Facts, context: &KpiContext) -> Outcome {
+    let computed = (definition.compute)(facts, context);
+    let is_weighed = definition.measures.contains(&Measure::PruPq);
+    let counts = definition.measures.iter().any(|measure| measure.is_quantity());
+    let missing = if is_weighed && facts.amount(Measure::UnplannedParts) != 0 {
+        Reason::NoPlannedRunTime
+    } else if counts && !is_weighed && facts.amount(Measure::UnlikeParts) != 0 {
+        Reason::NotMergeable
+    } else {
+        return computed;
+    };
+    match computed.value {
+        // A KPI that the asset can't have stays one.
+        Err(Reason::NoInput) => computed,
+        _ => Err(missing).into(),
+    }
+}
+
 /// Computes one KPI from merged facts. The same facts give the same value on the box and in the hub.
 pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context: &KpiContext) -> KpiValue {
     let outcome = if grain < definition.finest_grain {
         Outcome::from(Err(Reason::BelowFinestGrain))
     } else {
-        (definition.compute)(facts, context)
+        outcome(definition, facts, context)
     };
     let mut flags = outcome.flags;
     if shares::is_substituted(definition, facts) {
@@ -308,6 +346,14 @@ pub(crate) fn produced(facts: &Facts) -> Result<i128, Reason> {
         Some(0) if facts.amount(Measure::PartsObserved) == 0 => Err(Reason::NoData),
         Some(0) => Err(Reason::NoProduction),
         Some(quantity) => Ok(quantity),
+    }
+}
+
+/// Returns the order execution time AOET, or why there is none. **Unit**: ms.
+pub(crate) fn order_execution(facts: &Facts) -> Result<i128, Reason> {
+    match facts.get(Measure::OrderExecution).ok_or(Reason::NoInput)? {
+        0 => Err(Reason::NoOrder),
+        execution_ms => Ok(execution_ms),
     }
 }
 

@@ -134,6 +134,9 @@ pub(super) fn with_companions(measures: &[Measure]) -> Vec<Measure> {
         });
         all.extend(input.observed.iter().flat_map(|(observed, expected)| [*observed, *expected]));
     }
+    // Without them nobody could tell that a count has no sum, or a weight is missing: see `super::outcome`.
+    all.extend(measures.iter().any(|measure| measure.is_quantity()).then_some(Measure::UnlikeParts));
+    all.extend(measures.contains(&Measure::PruPq).then_some(Measure::UnplannedParts));
     let mut seen = BTreeSet::new();
     all.retain(|measure| seen.insert(*measure));
     all

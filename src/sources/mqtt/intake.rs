@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use super::config::MqttSource;
 use super::config::topic::{PayloadFormat, Topic};
 use super::payload::topic::{Names, Pattern};
-use super::payload::{Entry, Expectation, Format, Refusal};
+use super::payload::{Entry, Expectation, Format, Refusal, events};
+use crate::model::context::ContextEvent;
 use crate::model::id::TagName;
 use crate::model::sample::{Quality, Sample};
 use crate::model::tag::{SourceIndex, TagIndex, TagSpec};
@@ -43,11 +44,31 @@ pub(super) struct Intake {
     seen: Seen,
 }
 
+/// What was read of messages, in their order.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Gathered {
+    pub(super) samples: Vec<Sample>,
+    pub(super) context: Vec<ContextEvent>,
+}
+
+impl Gathered {
+    pub(super) fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.context.is_empty()
+    }
+
+    /// Returns how many samples and events there are.
+    pub(super) fn len(&self) -> usize {
+        self.samples.len() + self.context.len()
+    }
+}
+
 /// Who reads the messages of a topic: its format decides.
 #[derive(Debug)]
 enum Reader {
     /// Values under the names that topic and payload give.
     Values(Box<Format>),
+    /// Production context, of assets rather than tags; the zone is that of times without offset.
+    Context(Option<TimeZone>),
 }
 
 impl Reader {
@@ -56,6 +77,7 @@ impl Reader {
             PayloadFormat::Json | PayloadFormat::Csv | PayloadFormat::Plain => {
                 Some(Self::Values(Box::new(topic.format(zone)?)))
             }
+            PayloadFormat::Context => Some(Self::Context(zone.cloned())),
         }
     }
 }
@@ -149,7 +171,7 @@ impl Intake {
         Self { topics: topics.collect(), points: points.collect(), remembered, seen: Seen::default() }
     }
 
-    /// Reads one message that arrived at `now`: its samples are added to `samples`, what gave none is counted. Every
+    /// Reads one message that arrived at `now`: its samples and events are added to `gathered`, what gave none is counted. Every
     /// subscription it matches may give samples. Returns whether there is something for the operator to look at.
     pub(super) fn read(
         &mut self,
@@ -157,7 +179,7 @@ impl Intake {
         payload: &[u8],
         retained: bool,
         now: Timestamp,
-        samples: &mut Vec<Sample>,
+        gathered: &mut Gathered,
         tally: &mut Tally,
     ) -> bool {
         let meanings = self.meanings(topic);
@@ -169,7 +191,13 @@ impl Intake {
             match &self.topics[meaning.reader].1 {
                 Reader::Values(format) => {
                     let message = Message { topic, payload, retained, now };
+                    let samples = &mut gathered.samples;
                     is_noted |= read_values(&message, format, meaning, &self.points, &mut self.seen, samples, tally);
+                }
+                Reader::Context(zone) => {
+                    let message = Message { topic, payload, retained, now };
+                    let context = &mut gathered.context;
+                    is_noted |= read_context(&message, zone.as_ref(), &mut self.seen, context, tally);
                 }
             }
         }
@@ -288,18 +316,36 @@ fn read_values(
         }
     });
     let Some(first) = first else { return is_noted };
-    if seen.refused.len() == REFUSED_MAX {
-        seen.refused.pop_front();
+    seen.refused(message, first, refusals);
+    true
+}
+
+/// Reads the events of a message. One that can't be read costs the others nothing. Returns whether there is something for
+/// the operator to look at.
+fn read_context(
+    message: &Message<'_>,
+    zone: Option<&TimeZone>,
+    seen: &mut Seen,
+    context: &mut Vec<ContextEvent>,
+    tally: &mut Tally,
+) -> bool {
+    let mut first = None;
+    let mut refusals = 0;
+    for event in events::read(message.payload, zone) {
+        match event {
+            Ok(event) => {
+                context.push(event);
+                tally.add("context_events", 1);
+            }
+            Err(refusal) => {
+                tally.add(refusal.as_str(), 1);
+                refusals += 1;
+                first.get_or_insert(refusal);
+            }
+        }
     }
-    let payload = message.payload;
-    seen.refused.push_back(Refused {
-        at: message.now,
-        topic: start_of(message.topic).to_owned(),
-        first,
-        parts: refusals,
-        start: payload[..payload.len().min(REFUSED_BYTES_MAX)].to_vec(),
-        bytes: payload.len(),
-    });
+    let Some(first) = first else { return false };
+    seen.refused(message, first, refusals);
     true
 }
 
@@ -356,6 +402,21 @@ fn start_of(text: &str) -> &str {
 }
 
 impl Seen {
+    fn refused(&mut self, message: &Message<'_>, first: Refusal, parts: usize) {
+        if self.refused.len() == REFUSED_MAX {
+            self.refused.pop_front();
+        }
+        let payload = message.payload;
+        self.refused.push_back(Refused {
+            at: message.now,
+            topic: start_of(message.topic).to_owned(),
+            first,
+            parts,
+            start: payload[..payload.len().min(REFUSED_BYTES_MAX)].to_vec(),
+            bytes: payload.len(),
+        });
+    }
+
     fn unmapped(&mut self, name: &str, tally: &mut Tally) {
         tally.add("unmapped", 1);
         if self.unmapped.len() < UNMAPPED_NAMES_MAX && !self.unmapped.contains(start_of(name)) {

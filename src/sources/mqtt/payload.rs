@@ -13,6 +13,7 @@ use crate::model::state::MachineState;
 use crate::model::time::Timestamp;
 use crate::model::unit::{Dimension, Unit};
 
+pub(super) mod events;
 pub mod instant;
 pub mod json;
 pub mod lines;
@@ -104,6 +105,9 @@ pub enum Refusal {
     /// What stands where the time is due is no instant.
     #[error("\"{0}\" is no instant in the form of this topic")]
     NotAnInstant(String),
+    /// It is no event of production context.
+    #[error("no event of production context: {0}")]
+    NotAnEvent(String),
 }
 
 impl Refusal {
@@ -118,6 +122,7 @@ impl Refusal {
             Self::NotAnObject(_) => "refused_not_an_object",
             Self::NoName(_) => "refused_no_name",
             Self::NotAnInstant(_) => "refused_not_an_instant",
+            Self::NotAnEvent(_) => "refused_not_an_event",
         }
     }
 }

@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{MqttSource, Version};
 use super::host::{Heard, Host};
-use super::intake::{Intake, Tally};
+use super::intake::{Gathered, Intake, Tally};
 use super::link::{self, Client, Event, Lost, Message, Settings, Subscription};
 use super::sparkplug::config as sparkplug;
 use super::unacknowledged::{Packet, Unacknowledged};
 use crate::model::broker::Address;
 use crate::model::id::GatewayId;
-use crate::model::sample::{Sample, SampleBatch};
+use crate::model::sample::SampleBatch;
 use crate::model::tag::{SourceIndex, TagSpec};
 use crate::model::time::Timestamp;
 use crate::runtime::backoff::Backoff;
@@ -218,7 +218,7 @@ struct Session {
     host: Option<Host>,
     subscriptions: Vec<Subscription>,
     unacknowledged: Unacknowledged,
-    gathered: Vec<Sample>,
+    gathered: Gathered,
     gathering_since: Instant,
     last_message: Instant,
     connected: bool,
@@ -262,7 +262,7 @@ impl Session {
             of,
             client,
             unacknowledged: Unacknowledged::default(),
-            gathered: Vec::new(),
+            gathered: Gathered::default(),
             gathering_since: now,
             last_message: now,
             connected: false,
@@ -348,11 +348,11 @@ impl Session {
 
     fn batch(&mut self) -> SampleBatch {
         let delivery = self.of.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut samples = std::mem::take(&mut self.gathered);
+        let Gathered { mut samples, context } = std::mem::take(&mut self.gathered);
         self.checks.judge(&mut samples);
         report_checks(&mut self.checks, self.of.config.name.get_ref(), &self.of.health, self.of.clock.now());
         self.tally.add("samples", samples.len() as u64);
-        SampleBatch { source: self.of.index, delivery, received_at: self.of.clock.now(), samples, context: Vec::new() }
+        SampleBatch { source: self.of.index, delivery, received_at: self.of.clock.now(), samples, context }
     }
 
     /// Returns when what was last reported is to be confirmed. Not while samples are gathered: their messages wait for
@@ -455,9 +455,9 @@ impl Session {
             self.on_heard(heard);
         } else {
             let now = self.of.clock.now();
-            let (samples, tally) = (&mut self.gathered, &mut self.tally);
+            let (gathered, tally) = (&mut self.gathered, &mut self.tally);
             self.is_report_due |=
-                self.intake.read(&message.topic(), &message.payload, message.retained, now, samples, tally);
+                self.intake.read(&message.topic(), &message.payload, message.retained, now, gathered, tally);
             self.gathered_after(before);
         }
         if let Some(packet) = packet {
@@ -470,7 +470,7 @@ impl Session {
     /// Gathers what the host heard, and counts the rest.
     fn on_heard(&mut self, heard: Heard) {
         let before = self.gathered.len();
-        self.gathered.extend(heard.samples);
+        self.gathered.samples.extend(heard.samples);
         self.gathered_after(before);
         self.is_report_due |= !heard.counted.is_empty();
         heard.counted.into_iter().for_each(|what| self.tally.add(what, 1));

@@ -3,17 +3,24 @@
 //! One file a KPI, one line here and one in the catalogue.
 
 pub(super) mod allocation_efficiency;
+pub(super) mod allocation_ratio;
 pub(super) mod availability;
 pub(super) mod availability_classic;
 pub(super) mod effectiveness;
+pub(super) mod equipment_load_ratio;
 pub(super) mod nee;
 pub(super) mod oee;
 pub(super) mod oee_classic;
 pub(super) mod performance_classic;
+pub(super) mod plan_attainment;
+pub(super) mod produced_quantity;
+pub(super) mod production_process_ratio;
 pub(super) mod setup_ratio;
 pub(super) mod technical_efficiency;
 pub(super) mod teep;
+pub(super) mod throughput_rate;
 pub(super) mod utilization_efficiency;
+pub(super) mod worker_efficiency;
 
 use super::{has_states, planned_busy_ms, ratio};
 use crate::model::fact::{Facts, Measure};

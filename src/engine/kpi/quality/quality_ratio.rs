@@ -41,6 +41,10 @@ fn quality(facts: &Facts) -> Result<f64, Reason> {
         _ => {}
     }
     let produced = produced(facts)?;
+    // Only where nothing weighs them: see `outcome`.
+    if facts.amount(Measure::UnlikeParts) != 0 {
+        return Err(Reason::NotMergeable);
+    }
     let good = facts.get(Measure::GoodQuantity).ok_or(Reason::NoInput)?;
     Ok(ratio(good, produced))
 }

@@ -27,7 +27,7 @@ pub struct Topic {
     /// The point, where the filter has no `{point}`: its name, or in JSON a path to it.
     #[serde(default)]
     pub point: Option<Spanned<String>>,
-    /// `json`, `csv`, `plain` or `sparkplug_b`.
+    /// `json`, `csv`, `plain`, `context` or `sparkplug_b`.
     pub format: Spanned<String>,
     /// JSON: leads to the elements of a list that are read one by one, like `$.readings[*]`.
     #[serde(default)]
@@ -79,6 +79,8 @@ pub enum PayloadFormat {
     Csv,
     /// A number or a state name as text.
     Plain,
+    /// Production context: JSON documents about assets, not values of tags.
+    Context,
 }
 
 /// Name of the time column unless declared.
@@ -95,12 +97,18 @@ impl Topic {
         self.format.get_ref() == "sparkplug_b"
     }
 
+    /// Says whether its messages tell of assets, not of tags.
+    pub(super) fn is_context(&self) -> bool {
+        self.payload_format() == Some(PayloadFormat::Context)
+    }
+
     /// Returns what a payload is; `None` where the name is unknown or Sparkplug's.
     pub fn payload_format(&self) -> Option<PayloadFormat> {
         match self.format.get_ref().as_str() {
             "json" => Some(PayloadFormat::Json),
             "csv" => Some(PayloadFormat::Csv),
             "plain" => Some(PayloadFormat::Plain),
+            "context" => Some(PayloadFormat::Context),
             _ => None,
         }
     }
@@ -110,6 +118,10 @@ impl Topic {
     /// # Errors
     /// What is wrong with the filter, for the configuration check.
     pub fn pattern(&self) -> Result<Pattern, String> {
+        if self.is_context() {
+            // Its documents name their assets.
+            return Pattern::new(self.filter.get_ref(), Part::Payload, Part::Payload);
+        }
         let part = |given: &Option<Spanned<String>>, from_payload: bool| match given {
             Some(path) if Path::is_meant_by(path.get_ref()) => Part::Payload,
             Some(fixed) => Part::Fixed(fixed.get_ref().clone()),
@@ -138,6 +150,7 @@ impl Topic {
         };
         let shape = match self.payload_format()? {
             PayloadFormat::Plain => Shape::Plain,
+            PayloadFormat::Context => return None,
             PayloadFormat::Json => Shape::Json(Box::new(Json {
                 each: path(&self.each)?,
                 values: path(&self.values)?,
@@ -183,7 +196,7 @@ impl Topic {
 
     /// Says whether a message here could carry a point of this name.
     pub(super) fn feeds(&self, name: &str) -> bool {
-        self.pattern().is_ok_and(|pattern| pattern.can_name(name))
+        !self.is_context() && self.pattern().is_ok_and(|pattern| pattern.can_name(name))
     }
 
     /// Says whether its values bring an event time.
@@ -193,7 +206,7 @@ impl Topic {
                 self.laid_out().is_some_and(|columns| columns.contains(&Column::Time))
             }
             Some(PayloadFormat::Json | PayloadFormat::Csv) => self.time.is_some(),
-            Some(PayloadFormat::Plain) | None => false,
+            Some(PayloadFormat::Plain | PayloadFormat::Context) | None => false,
         }
     }
 
@@ -228,14 +241,14 @@ impl Topic {
         }
         let Some(format) = self.payload_format() else {
             let message = format!("\"{}\" is not a payload format", self.format.get_ref());
-            problems.error(self.format.span(), message, "write json, csv, plain or sparkplug_b");
+            problems.error(self.format.span(), message, "write json, csv, plain, context or sparkplug_b");
             return;
         };
         self.check_keys(format, problems);
         match format {
             PayloadFormat::Json => self.check_json(problems),
             PayloadFormat::Csv => self.check_csv(problems),
-            PayloadFormat::Plain => {}
+            PayloadFormat::Plain | PayloadFormat::Context => {}
         }
         if let Some(form) = &self.time_format {
             match Written::parse(form.get_ref()) {
@@ -260,6 +273,8 @@ impl Topic {
             key.as_ref().filter(|text| Path::is_meant_by(text.get_ref())).map(Spanned::span)
         };
         let (json, csv) = (format == PayloadFormat::Json, format == PayloadFormat::Csv);
+        let values = format != PayloadFormat::Context;
+        let fixed = |key: &Option<Spanned<String>>| span(key).filter(|_| path(key).is_none());
         let name = self.format.get_ref();
         for (key, given, means_something) in [
             ("each", span(&self.each), json),
@@ -270,7 +285,9 @@ impl Topic {
             ("a path to the point", path(&self.point), json),
             ("columns", self.columns.as_ref().map(Spanned::span), csv),
             ("delimiter", self.delimiter.as_ref().map(Spanned::span), csv),
-            ("decimal", self.decimal.as_ref().map(Spanned::span), !json),
+            ("decimal", self.decimal.as_ref().map(Spanned::span), !json && values),
+            ("device", fixed(&self.device), values),
+            ("point", fixed(&self.point), values),
         ] {
             if given.is_some() && !means_something {
                 let message = format!("{key} means nothing in a {name} payload");

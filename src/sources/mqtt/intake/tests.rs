@@ -1,6 +1,7 @@
 //! From messages to samples, by the configuration of a source.
 
 use super::{
+    Gathered,
     Intake, MqttSource, Quality, REMEMBERED_TOPIC_BYTES_MAX, SourceIndex, TagIndex, TagSpec, Tally, Timestamp,
     VALUES_PER_MESSAGE_MAX,
 };
@@ -44,9 +45,9 @@ fn intake() -> (Intake, Vec<TagSpec>) {
 
 /// What one message gives: samples as `tag=value@ms`, and counts.
 fn read(intake: &mut Intake, topic: &str, payload: &str) -> (Vec<Sample>, Vec<(&'static str, u64)>) {
-    let (mut samples, mut tally) = (Vec::new(), Tally::default());
-    intake.read(topic, payload.as_bytes(), false, Timestamp(7), &mut samples, &mut tally);
-    (samples, tally.take().into_iter().collect())
+    let (mut gathered, mut tally) = (Gathered::default(), Tally::default());
+    intake.read(topic, payload.as_bytes(), false, Timestamp(7), &mut gathered, &mut tally);
+    (gathered.samples, tally.take().into_iter().collect())
 }
 
 /// Samples as `tag=value@ms`.
@@ -181,10 +182,10 @@ fn what_gives_no_sample_is_counted_and_named() {
 #[test]
 fn a_retained_value_without_its_own_time_is_doubtful() {
     let (mut intake, _) = intake();
-    let (mut samples, mut tally) = (Vec::new(), Tally::default());
-    intake.read("shared/press-1/total", b"5", true, Timestamp(7), &mut samples, &mut tally);
-    intake.read("floor/press-1/total", br#"{"v":5,"ts":1790000000}"#, true, Timestamp(7), &mut samples, &mut tally);
-    assert_eq!(samples.iter().map(|sample| sample.quality).collect::<Vec<_>>(), [Quality::Uncertain, Quality::Good]);
+    let (mut gathered, mut tally) = (Gathered::default(), Tally::default());
+    intake.read("shared/press-1/total", b"5", true, Timestamp(7), &mut gathered, &mut tally);
+    intake.read("floor/press-1/total", br#"{"v":5,"ts":1790000000}"#, true, Timestamp(7), &mut gathered, &mut tally);
+    assert_eq!(gathered.samples.iter().map(|sample| sample.quality).collect::<Vec<_>>(), [Quality::Uncertain, Quality::Good]);
 }
 
 #[test]
