@@ -41,6 +41,10 @@ enum Role {
     Import(roles::import::Args),
     /// Run recorded samples through the engine; print records as JSON lines.
     Replay(roles::replay::Args),
+    /// The KPI catalogue: what each figure means.
+    Kpi(roles::kpi::Args),
+    /// Emission factors, limits, tariffs and holidays, with their sources and versions.
+    Reference(roles::reference::Args),
     /// Check signatures, chain and gaps of pages offline.
     Verify(roles::verify::Args),
 }
@@ -63,6 +67,8 @@ fn main() -> ExitCode {
         Role::Survey(args) => roles::survey::run(&args),
         Role::Import(args) => roles::import::run(&args),
         Role::Replay(args) => roles::replay::run(&args),
+        Role::Kpi(args) => roles::kpi::run(&args),
+        Role::Reference(args) => roles::reference::run(&args),
         Role::Verify(args) => roles::verify::run(&args),
     };
     outcome.unwrap_or_else(|error| {

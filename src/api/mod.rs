@@ -14,11 +14,12 @@ mod extract;
 mod gateways;
 mod guard;
 mod health;
-mod kpis;
+pub mod kpis;
 mod openapi;
 mod origins;
 mod pages;
 mod problem;
+mod reference;
 mod schema;
 mod scopes;
 pub mod serve;
@@ -166,6 +167,7 @@ pub(crate) fn store_problem(error: &dyn std::error::Error) -> ApiProblem {
 pub fn router(api: &Arc<Api>) -> Router {
     let mut routes = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(kpis::kpis))
+        .routes(routes!(reference::reference))
         .routes(routes!(values::values))
         .routes(routes!(scopes::scopes))
         .routes(routes!(gateways::gateways))

@@ -373,7 +373,7 @@ async fn the_openapi_document_describes_what_is_sent() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["license"]["identifier"], "Apache-2.0");
     assert!(!document["info"]["description"].as_str().unwrap().is_empty());
-    for path in ["kpis", "scopes", "gateways", "health"] {
+    for path in ["kpis", "reference", "scopes", "gateways", "health"] {
         let schema = &document["paths"][format!("/api/v1/{path}")]["get"]["responses"]["200"]["content"]["application/json"]
             ["schema"];
         for api in [&edge.api, &hub.api] {
@@ -390,7 +390,7 @@ async fn the_openapi_document_describes_what_is_sent() {
 
 #[tokio::test]
 async fn every_path_of_the_document_is_routed_and_declares_its_errors() {
-    for (api, routes) in [(edge(None).api, 5), (hub().api, 6)] {
+    for (api, routes) in [(edge(None).api, 6), (hub().api, 7)] {
         let document = get(&api, "/api/v1/openapi.json").await.json();
         let paths = document["paths"].as_object().unwrap();
         assert_eq!(paths.len(), routes, "{:?}", paths.keys());

@@ -9,7 +9,7 @@ use sha2::Digest as _;
 
 use super::document::Document;
 use super::tree::Tree;
-use super::{assets, calendar, context, emission, finish, profiles, sinks, sources, spelling};
+use super::{assets, calendar, context, emission, finish, profiles, reference, sinks, sources, spelling};
 use crate::api::config::HttpConfig;
 use crate::engine::calendar::Calendar;
 use crate::engine::config::calendar::{CalendarConfig, WorkCalendarConfig};
@@ -72,6 +72,10 @@ pub struct Gateway {
     pub emissions: Vec<EmissionConfig>,
     /// Contracts that cover electricity.
     pub contracts: Vec<ContractConfig>,
+    /// The reference data that comes with the program, and that of `[factors] files`.
+    pub reference: Reference,
+    /// Name and text of every data file of it.
+    pub reference_texts: Vec<(String, String)>,
     /// Authorities' platforms.
     pub platforms: Vec<PlatformSink>,
     /// InfluxDB servers.
@@ -137,15 +141,31 @@ pub fn load_gateway(file: &str, text: &str) -> (Option<Gateway>, Problems) {
 
 /// As [`load_gateway`], with the profiles of the user's own that [`profile_files`] names.
 pub fn load_gateway_with(file: &str, text: &str, profiles: Library) -> (Option<Gateway>, Problems) {
+    load_gateway_from(file, text, profiles, &reference::Texts::new())
+}
+
+/// As [`load_gateway_with`], with the texts of the reference files that [`reference_files`] names, or why one can't be
+/// read.
+pub fn load_gateway_from(
+    file: &str,
+    text: &str,
+    profiles: Library,
+    references: &reference::Texts,
+) -> (Option<Gateway>, Problems) {
     let mut problems = Problems::default();
-    let gateway = read(file, text, profiles, &mut problems);
+    let gateway = read(file, text, profiles, references, &mut problems);
     let problems = finish(text, problems);
     (gateway.filter(|_| !problems.has_errors()), problems)
 }
 
-fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> Option<Gateway> {
+fn read(
+    file: &str,
+    text: &str,
+    profiles: Library,
+    references: &reference::Texts,
+    problems: &mut Problems,
+) -> Option<Gateway> {
     let document = Document::parse(text, SECTIONS, problems);
-    let reference = Reference::builtin();
     let gateway = document.section::<GatewaySection>("gateway", problems).value;
     let http = document.optional_section::<HttpConfig>("http", problems);
     let profiles = profiles::read(&document, profiles, problems);
@@ -158,6 +178,8 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
     let factors = document.optional_section::<FactorsConfig>("factors", problems);
     let emissions = emission::read(&document, problems);
     let sinks = sinks::read(&document, problems);
+    let own_files = factors.as_ref().and_then(|factors| factors.value.as_ref()).map_or(&[][..], |factors| &factors.files);
+    let (reference, reference_texts) = reference::read(own_files, references, problems);
     // What is missing may only be unreadable, so nothing is said about what refers to what.
     if document.is_damaged() {
         document.drop_follow_ups(problems);
@@ -193,16 +215,20 @@ fn read(file: &str, text: &str, profiles: Library, problems: &mut Problems) -> O
         influx: sinks.influx,
         brokers: sinks.brokers,
         http: or_default(http)?,
-        digest: digest(text, &profiles),
+        digest: digest(text, &profiles, reference_texts.get(crate::reference::FILES.len()..).unwrap_or_default()),
+        reference,
+        reference_texts,
         text: text.to_owned(),
         profiles,
     })
 }
 
-/// Returns the version of a configuration: another text is another one, and so is another profile that it names.
-fn digest(text: &str, profiles: &Library) -> Digest {
+/// Returns the version of a configuration: another text is another one, and so is another profile or reference file
+/// that it names.
+fn digest(text: &str, profiles: &Library, references: &[(String, String)]) -> Digest {
     let mut hash = sha2::Sha256::new_with_prefix(text);
-    for (path, text) in profiles.files() {
+    let references = references.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    for (path, text) in profiles.files().chain(references) {
         // Lengths keep one file's end from being taken for another's beginning.
         for part in [path, text] {
             hash.update((part.len() as u64).to_be_bytes());
@@ -219,6 +245,13 @@ pub fn profile_files(text: &str) -> BTreeSet<String> {
     let sources = file.get("source").and_then(toml::Value::as_array);
     let names = sources.into_iter().flatten().filter_map(|source| source.get("profile")?.as_str());
     names.filter(|name| is_profile_file(name)).map(str::to_owned).collect()
+}
+
+/// Returns the paths of the reference files that a configuration names, each once, as written.
+pub fn reference_files(text: &str) -> BTreeSet<String> {
+    let file = text.parse::<toml::Table>().unwrap_or_default();
+    let files = file.get("factors").and_then(|factors| factors.get("files")).and_then(toml::Value::as_array);
+    files.into_iter().flatten().filter_map(toml::Value::as_str).map(str::to_owned).collect()
 }
 
 fn is_profile_file(name: &str) -> bool {
@@ -238,8 +271,7 @@ impl Gateway {
         let mut assets = tree.plant_assets(&self.assets, &self.tags);
         self.assign_calendars(&mut assets);
         let site = self.gateway.site.get_ref().clone();
-        let reference = Reference::builtin();
-        let build = self.build(&reference, calendars[0].zone());
+        let build = self.build(&self.reference, calendars[0].zone());
         build.place((&self.emissions, &self.contracts), &mut assets);
         let reason = |reason: &StopReasonConfig| (reason.code.get_ref().clone(), reason.counts_as.state());
         Plant {
@@ -249,6 +281,7 @@ impl Gateway {
             assets,
             gwp: build.gwp(),
             grains: self.grains(),
+            reference: self.reference.clone(),
             grid_factor: self.factors.grid_factor.missing,
             ..Plant::new(site, calendars[0].clone(), self.digest).with_calendars(calendars)
         }
@@ -260,15 +293,15 @@ impl Gateway {
 
     /// Returns what was understood of each source of emissions: which factors count, and how surely they are known.
     pub fn emission_lines(&self) -> Vec<String> {
-        let (plant, reference) = (self.plant(), Reference::builtin());
-        let build = self.build(&reference, plant.site_calendar().zone());
+        let plant = self.plant();
+        let build = self.build(&self.reference, plant.site_calendar().zone());
         emission::summary(&build, &self.emissions, &plant.assets)
     }
 
     /// Returns the calendars: the site's first, then each `[[work_calendar]]`, in the order of the file.
     fn calendars(&self) -> Vec<Calendar> {
         let zone = jiff::tz::TimeZone::get(self.gateway.timezone.get_ref()).expect("loading has checked the time zone");
-        calendar::build(&self.calendar, &self.work_calendars, &zone, &Reference::builtin())
+        calendar::build(&self.calendar, &self.work_calendars, &zone, &self.reference)
     }
 
     /// Gives each asset the calendar that it names, or its parent's. **Order**: each after its parent.

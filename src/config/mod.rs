@@ -15,6 +15,7 @@ mod gateway;
 mod hub;
 mod profiles;
 mod read;
+mod reference;
 mod render;
 mod secrets;
 mod share;
@@ -27,8 +28,11 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use gateway::{Gateway, GatewaySection, load_gateway, load_gateway_with, profile_files};
+pub use gateway::{
+    Gateway, GatewaySection, load_gateway, load_gateway_from, load_gateway_with, profile_files, reference_files,
+};
 pub use hub::{Hub, load_hub};
+pub use reference::Texts as ReferenceTexts;
 pub use render::{Place, place, render, render_json};
 pub use share::{Revealed, reveals};
 

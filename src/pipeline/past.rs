@@ -25,14 +25,13 @@ pub enum Kept<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Recording(BTreeMap<TagIndex, Vec<Sample>>);
 
-impl FromIterator<Sample> for Recording {
-    fn from_iter<I: IntoIterator<Item = Sample>>(samples: I) -> Self {
-        let mut by_tag: BTreeMap<TagIndex, Vec<Sample>> = BTreeMap::new();
+impl Extend<Sample> for Recording {
+    fn extend<I: IntoIterator<Item = Sample>>(&mut self, samples: I) {
         for sample in samples {
-            by_tag.entry(sample.tag).or_default().push(sample);
+            let of_tag = self.0.entry(sample.tag).or_default();
+            let place = of_tag.partition_point(|earlier| earlier.measured_at <= sample.measured_at);
+            of_tag.insert(place, sample);
         }
-        by_tag.values_mut().for_each(|samples| samples.sort_by_key(|sample| sample.measured_at));
-        Self(by_tag)
     }
 }
 

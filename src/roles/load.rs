@@ -17,7 +17,7 @@ pub(super) fn refused() -> ExitCode {
 
 /// Returns the configuration of an edge box; `None` where it is refused. Every problem has been shown.
 pub(super) fn gateway(path: &Path) -> anyhow::Result<Option<Gateway>> {
-    load(path, |name, text| config::load_gateway_with(name, text, profiles(path, text)))
+    load(path, |name, text| config::load_gateway_from(name, text, profiles(path, text), &references(path, text)))
 }
 
 /// Returns the device profiles that a command knows: those of a configuration, else those that come with the program,
@@ -54,6 +54,16 @@ pub(super) fn profiles(path: &Path, text: &str) -> Library {
         library.add_file(&file, read);
     }
     library
+}
+
+/// Returns the texts of the reference files that a configuration at `path` names; their paths count from its folder.
+pub(super) fn references(path: &Path, text: &str) -> config::ReferenceTexts {
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let read = |file: String| {
+        let text = std::fs::read_to_string(folder.join(&file)).map_err(|error| error.to_string());
+        (file, text)
+    };
+    config::reference_files(text).into_iter().map(read).collect()
 }
 
 fn load<T>(path: &Path, parse: impl Fn(&str, &str) -> (Option<T>, Problems)) -> anyhow::Result<Option<T>> {

@@ -1,34 +1,31 @@
 //! `parkgate replay`: recorded samples, or the journal a box kept, through the same engine; records as JSON lines.
 
-use std::io::{BufWriter, Write};
+mod print;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::tz::TimeZone;
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
 
 use super::load;
 use super::told::{Timeline, read_context, read_declarations};
-use crate::engine::kpi;
 use crate::engine::plant::Plant;
 use crate::ledger::key::GatewayKey;
-use crate::model::fact::Facts;
-use crate::model::id::{AssetId, Digest, SiteId};
-use crate::model::record::{ClockState, FactorRef, Flag, Level, Reason, WindowRecord};
+use crate::model::record::ClockState;
 use crate::model::sample::{Quality, Sample, SampleBatch, read_text};
 use crate::model::tag::{SourceIndex, TagIndex};
-use crate::model::time::{Grain, Timestamp};
-use crate::model::unit::ProductUnit;
+use crate::model::time::Timestamp;
 use crate::pipeline::{Kept, Pipeline, Recording, Told};
-use crate::store::{Reader, Store};
+use crate::store::Store;
 
 /// Samples handed to the engine at once: bounds memory beside the recording itself.
 const BATCH_SAMPLES: usize = 10_000;
 
-/// Samples of one UTC day go together: the engine takes no sample that is weeks older than its batch. **Unit**: ms.
+/// Samples that arrive on one UTC day go together: the engine takes none that is weeks older than its batch unless it
+/// is recorded so. **Unit**: ms.
 const DAY_MS: i64 = 86_400_000;
 
 /// Commits read from a journal at once.
@@ -40,8 +37,8 @@ const REJECTED_SHOWN: usize = 20;
 /// Arguments of `parkgate replay`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Recorded samples: CSV with the header `time,tag,value` and optionally `quality`. `time` is RFC 3339, or a civil
-    /// time of the site without offset.
+    /// Recorded samples: CSV with the header `time,tag,value` and optionally `quality` and `received`. Times are
+    /// RFC 3339, or civil times of the site without offset; a sample without `received` arrived when it was measured.
     #[arg(required_unless_present = "journal", conflicts_with = "journal")]
     samples: Option<PathBuf>,
     /// Instead of a recording: the data directory of a stopped box, whose journal is replayed.
@@ -87,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (None, Some(samples)) => replay_recording(samples, &plant, &mut pipeline, timeline)?,
         (None, None) => anyhow::bail!("name a recording or --journal"),
     };
-    print_records(&reader)?;
+    print::print_records(&reader, &plant.reference)?;
     Ok(if rejected + unsaid + untold == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -127,42 +124,50 @@ fn replay_recording(
     mut timeline: Timeline,
 ) -> anyhow::Result<u64> {
     let (mut samples, rejected) = read_recording(path, plant)?;
-    // A recording may hold one tag after the other; the engine takes them as time went by.
-    samples.sort_by_key(|sample| sample.measured_at);
-    let recording: Recording = samples.iter().copied().collect();
+    // A recording may hold one tag after the other; the engine takes samples as they arrived.
+    samples.sort_by_key(|recorded| (recorded.received_at, recorded.sample.measured_at));
+    let mut arrived = Recording::default();
     let mut now = Timestamp::default();
-    let same_day = |a: &Sample, b: &Sample| a.measured_at.0.div_euclid(DAY_MS) == b.measured_at.0.div_euclid(DAY_MS);
+    let together = |a: &Recorded, b: &Recorded| {
+        let same_day = a.received_at.0.div_euclid(DAY_MS) == b.received_at.0.div_euclid(DAY_MS);
+        // What came late came alone, after everything before it had been taken.
+        same_day && !a.is_late() && !b.is_late() || a.received_at == b.received_at && a.is_late() == b.is_late()
+    };
     // What was told before the recording begins is heard as it begins: time must not run before it.
-    let before = samples.first().map_or_else(Vec::new, |first| timeline.take_until(first.measured_at));
+    let before = samples.first().map_or_else(Vec::new, |first| timeline.take_until(first.received_at));
     let mut told = Told { swaps: &[], statements: &before };
-    for mut chunk in samples.chunk_by(same_day).flat_map(|day| day.chunks(BATCH_SAMPLES)) {
-        let end = chunk.last().map_or(now, |sample| sample.measured_at);
+    for mut chunk in samples.chunk_by(together).flat_map(|day| day.chunks(BATCH_SAMPLES)) {
+        let end = chunk.last().map_or(now, |recorded| recorded.received_at);
         while let Some(at) = timeline.next_until(end) {
-            let (earlier, later) = chunk.split_at(chunk.partition_point(|sample| sample.measured_at < at));
-            pipeline.replay(told, &batch(earlier, at), at, Kept::Recorded(&recording, at - 1))?;
+            let (earlier, later) = chunk.split_at(chunk.partition_point(|recorded| recorded.received_at < at));
+            pipeline.replay(told, &batch(earlier, at), at, Kept::Recorded(&arrived, at))?;
+            arrived.extend(earlier.iter().map(|recorded| recorded.sample));
             told = Told::default();
-            pipeline.replay(Told { swaps: &[], statements: &timeline.take_until(at) }, &[], at, Kept::Recorded(&recording, at - 1))?;
+            let said = timeline.take_until(at);
+            pipeline.replay(Told { swaps: &[], statements: &said }, &[], at, Kept::Recorded(&arrived, at))?;
             (now, chunk) = (at, later);
         }
         now = now.max(end);
-        pipeline.replay(told, &batch(chunk, end), end, Kept::Recorded(&recording, end))?;
+        pipeline.replay(told, &batch(chunk, end), end, Kept::Recorded(&arrived, end))?;
+        arrived.extend(chunk.iter().map(|recorded| recorded.sample));
         told = Told::default();
     }
     while let Some(at) = timeline.next() {
         now = now.max(at);
-        pipeline.replay(Told { swaps: &[], statements: &timeline.take_until(at) }, &[], now, Kept::Recorded(&recording, now))?;
+        let said = timeline.take_until(at);
+        pipeline.replay(Told { swaps: &[], statements: &said }, &[], now, Kept::Recorded(&arrived, now))?;
     }
-    pipeline.finish(now, Kept::Recorded(&recording, now))?;
+    pipeline.finish(now, Kept::Recorded(&arrived, now))?;
     Ok(rejected)
 }
 
 /// Returns samples as one batch; no samples are no batch.
-fn batch(samples: &[Sample], received_at: Timestamp) -> Vec<SampleBatch> {
-    let batch = |samples: &[Sample]| SampleBatch {
+fn batch(samples: &[Recorded], received_at: Timestamp) -> Vec<SampleBatch> {
+    let batch = |samples: &[Recorded]| SampleBatch {
         source: SourceIndex(0),
         delivery: 0,
         received_at,
-        samples: samples.to_vec(),
+        samples: samples.iter().map(|recorded| recorded.sample).collect(),
         context: Vec::new(),
     };
     if samples.is_empty() { Vec::new() } else { vec![batch(samples)] }
@@ -177,10 +182,24 @@ struct Line {
     value: String,
     #[serde(default)]
     quality: Option<String>,
+    #[serde(default)]
+    received: Option<String>,
+}
+
+/// A sample with the instant at which it arrived.
+struct Recorded {
+    sample: Sample,
+    received_at: Timestamp,
+}
+
+impl Recorded {
+    fn is_late(&self) -> bool {
+        self.received_at != self.sample.measured_at
+    }
 }
 
 /// Returns the samples and the number of lines that can't be read; these are reported on standard error.
-fn read_recording(path: &Path, plant: &Plant) -> anyhow::Result<(Vec<Sample>, u64)> {
+fn read_recording(path: &Path, plant: &Plant) -> anyhow::Result<(Vec<Recorded>, u64)> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_path(path)
@@ -213,19 +232,24 @@ fn read_recording(path: &Path, plant: &Plant) -> anyhow::Result<(Vec<Sample>, u6
     Ok((samples, rejected))
 }
 
-fn sample(line: &Line, plant: &Plant) -> Result<Sample, String> {
+fn sample(line: &Line, plant: &Plant) -> Result<Recorded, String> {
     let position = plant
         .tags
         .binary_search_by(|tag| tag.name.as_str().cmp(&line.tag))
         .map_err(|_| format!("tag \"{}\" is not in the configuration", line.tag))?;
     let measured_at = instant(&line.time, plant.site_calendar().zone())?;
+    let received_at = match line.received.as_deref().filter(|text| !text.is_empty()) {
+        None => measured_at,
+        Some(text) => instant(text, plant.site_calendar().zone())?.max(measured_at),
+    };
     let (value, read) = read_text(&plant.tags[position], &line.value);
     let declared = match line.quality.as_deref().filter(|name| !name.is_empty()) {
         None => Quality::Good,
         Some(name) => Quality::from_name(name).ok_or_else(|| format!("\"{name}\" is not a quality"))?,
     };
     let tag = TagIndex(u32::try_from(position).map_err(|error| error.to_string())?);
-    Ok(Sample { tag, measured_at, value, quality: declared.worse(read) })
+    let sample = Sample { tag, measured_at, value, quality: declared.worse(read) };
+    Ok(Recorded { sample, received_at })
 }
 
 /// Reads RFC 3339, or a civil time of the site.
@@ -236,88 +260,4 @@ fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     let civil = text.parse::<jiff::civil::DateTime>().map_err(|_| format!("\"{text}\" is not an instant"))?;
     let instant = zone.to_timestamp(civil).map_err(|error| format!("\"{text}\": {error}"))?;
     Ok(Timestamp(instant.as_millisecond()))
-}
-
-/// One KPI of one window: what a line of output holds.
-#[derive(Serialize)]
-struct Printed<'r> {
-    start: Timestamp,
-    end: Timestamp,
-    grain: Grain,
-    site: &'r SiteId,
-    asset: &'r AssetId,
-    level: Level,
-    kpi: &'r str,
-    revision: u32,
-    value: Option<f64>,
-    unit: &'static str,
-    reason: Option<Reason>,
-    coverage: Option<f64>,
-    flags: &'r [Flag],
-    factors: &'r [FactorRef],
-    method: u16,
-    product_unit: ProductUnit,
-    facts: Exact<'r>,
-    config: Digest,
-    clock: ClockState,
-    inputs_digest: Digest,
-}
-
-/// Facts with exact integers, whatever their size.
-struct Exact<'r>(&'r Facts);
-
-impl Serialize for Exact<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (measure, value) in self.0.iter() {
-            map.serialize_entry(measure.as_str(), &value)?;
-        }
-        map.end()
-    }
-}
-
-fn print_records(reader: &Reader) -> anyhow::Result<()> {
-    let mut records: Vec<WindowRecord> = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = reader.records_after(after, JOURNAL_COMMITS)?;
-        let Some((last, _)) = page.last() else { break };
-        after = *last;
-        records.extend(page.into_iter().map(|(_, record)| record));
-    }
-    let mut lines: Vec<Printed<'_>> = records.iter().flat_map(printed).collect();
-    lines.sort_by(|a, b| {
-        (a.start, a.grain, a.asset, a.kpi, a.revision).cmp(&(b.start, b.grain, b.asset, b.kpi, b.revision))
-    });
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    for line in &lines {
-        serde_json::to_writer(&mut out, line)?;
-        out.write_all(b"\n")?;
-    }
-    Ok(out.flush()?)
-}
-
-fn printed(record: &WindowRecord) -> impl Iterator<Item = Printed<'_>> {
-    record.kpis.iter().map(|value| Printed {
-        start: record.window.start,
-        end: record.window.end,
-        grain: record.grain,
-        site: &record.site,
-        asset: &record.asset,
-        level: record.level,
-        kpi: value.kpi.as_str(),
-        revision: record.revision,
-        value: value.value,
-        unit: kpi::find(value.kpi.as_str()).map_or("", |definition| definition.unit),
-        reason: value.reason,
-        coverage: value.coverage,
-        flags: &value.flags,
-        factors: &value.factors,
-        method: value.method,
-        product_unit: record.product_unit,
-        facts: Exact(&record.facts),
-        config: record.config,
-        clock: record.clock,
-        inputs_digest: record.inputs_digest,
-    })
 }

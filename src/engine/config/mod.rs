@@ -118,6 +118,10 @@ pub struct FactorsConfig {
     /// Other sets from a later reporting year on.
     #[serde(default)]
     pub gwp_changes: Vec<GwpChange>,
+    /// Data files beside those that come with the program, such as a factor that was published since. Their paths count
+    /// from the folder of the configuration.
+    #[serde(default)]
+    pub files: Vec<Spanned<String>>,
 }
 
 /// Another set of warming potentials from a day on.

@@ -165,6 +165,32 @@ impl Family {
             Self::Pollutants => "pollutants",
         }
     }
+
+    /// Returns its English name.
+    pub const fn name_en(self) -> &'static str {
+        match self {
+            Self::Production => "Production",
+            Self::Quality => "Quality",
+            Self::Maintenance => "Maintenance",
+            Self::Energy => "Energy",
+            Self::Water => "Water and waste",
+            Self::Emissions => "Greenhouse gases",
+            Self::Pollutants => "Pollutants",
+        }
+    }
+
+    /// Returns its Vietnamese name.
+    pub const fn name_vi(self) -> &'static str {
+        match self {
+            Self::Production => "Sản xuất",
+            Self::Quality => "Chất lượng",
+            Self::Maintenance => "Bảo trì",
+            Self::Energy => "Năng lượng",
+            Self::Water => "Nước và chất thải",
+            Self::Emissions => "Khí nhà kính",
+            Self::Pollutants => "Chất ô nhiễm",
+        }
+    }
 }
 
 /// What a formula needs beside facts.
