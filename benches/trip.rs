@@ -318,7 +318,7 @@ impl Iterator for Series {
 }
 
 fn plant() -> Arc<Plant> {
-    let meters = (0..MACHINES).map(|machine| TagIndex(machine * POINTS + 3)).collect();
+    let meters = (0..MACHINES).map(|machine| TagIndex(machine * POINTS + 3).into()).collect();
     let site = Asset {
         boundary: Boundary { electricity: meters, ..Boundary::default() },
         ..asset("site".to_owned(), None, Level::Site)

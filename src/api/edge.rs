@@ -14,7 +14,7 @@ use super::problem::Outcome;
 use super::scopes::{ScopeBody, ScopeKind};
 use crate::engine::kpi::{self, KpiContext, KpiDefinition};
 use crate::engine::plant::{Asset, Plant};
-use crate::engine::used;
+use crate::engine::context_of;
 use crate::model::fact::Facts;
 use crate::model::id::{AssetId, GatewayId};
 use crate::model::record::{Flag, KpiId, KpiValue, Level, Reason, WindowRecord};
@@ -78,13 +78,7 @@ impl Edge {
             std::iter::successors(Some(*of), |of| of.parent.and_then(|parent| assets.get(parent)))
                 .any(|of| of.id == asset.id)
         };
-        let inputs = |of: &Asset| {
-            let boundary = &of.boundary;
-            let meters = [&boundary.electricity, &boundary.generation, &boundary.export, &boundary.reactive];
-            let own = [of.state, of.total, of.good, of.scrap, of.rework].into_iter().flatten();
-            own.chain(meters.into_iter().flatten().copied()).collect::<Vec<TagIndex>>()
-        };
-        let tags: BTreeSet<TagIndex> = assets.iter().filter(is_part).flat_map(inputs).collect();
+        let tags: BTreeSet<TagIndex> = assets.iter().filter(is_part).flat_map(Asset::inputs).collect();
         let named = tags.into_iter().filter_map(|tag| self.plant.tags.get(tag.as_usize()));
         let origin = |tag: &TagSpec| Origin::Tag(Tag { gateway: self.gateway.clone(), tag: tag.name.clone() });
         Ok(named.map(origin).collect())
@@ -205,11 +199,7 @@ impl Edge {
     fn context(&self, asset: &Asset, window: Window, facts: &Facts) -> KpiContext {
         let plant = &self.plant;
         let position = plant.assets.iter().position(|known| known.id == asset.id).unwrap_or_default();
-        let year = plant.site_calendar().year_of(window);
-        let grid = kpi::grid::choose(&plant.reference, year, plant.grid_factor);
-        KpiContext::new(grid, plant.site_calendar().is_assumed())
-            .with_reference(&plant.reference, year)
-            .with_factors(used(plant, position, window, facts))
+        context_of(plant, position, window, facts)
     }
 }
 

@@ -115,6 +115,7 @@ pub(super) enum Reason {
     NoInspection,
     NoMaterial,
     NoPersonnel,
+    NoWastewater,
 }
 
 /// What a reader must know beside a value.
@@ -134,6 +135,8 @@ pub(super) enum Flag {
     OxygenHigh,
     QuantitiesDisagree,
     ContractsAboveImport,
+    Summed,
+    NegativeRemainder,
 }
 
 /// A reference entry.

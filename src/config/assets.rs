@@ -6,9 +6,12 @@ use std::ops::Range;
 use serde_spanned::Spanned;
 
 use super::document::{Document, text_of};
+use super::meters::{Meters, report_misfit};
 use super::tags::Tags;
 use super::tree::{Tree, report_unknown};
+use crate::engine::config::meter::{BoundaryConfig, Input};
 use crate::engine::config::{AssetConfig, Summed};
+use crate::engine::medium::{Medium, fits};
 use crate::model::context::ContextKind;
 use crate::model::id::{AssetId, TagName};
 use crate::model::problem::Problems;
@@ -37,14 +40,14 @@ pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Assets {
 }
 
 /// Checks every asset by itself and all of them together.
-pub(super) fn check(read: &Assets, tags: &Tags, problems: &mut Problems) {
+pub(super) fn check(read: &Assets, meters: &Meters, tags: &Tags, problems: &mut Problems) {
     let assets = &read.assets;
     let is_unique = check_ids(assets, problems);
     let mut uses = Uses::default();
     for asset in assets {
         check_inputs(asset, tags, &mut uses, problems);
         check_ratings(asset, problems);
-        check_meters(asset, tags, &mut uses, problems);
+        check_meters(asset, meters, tags, &mut uses, problems);
     }
     uses.warn_of_double_counting(problems);
     if assets.is_empty() && read.is_complete {
@@ -101,7 +104,7 @@ fn check_inputs<'a>(asset: &'a AssetConfig, tags: &Tags, uses: &mut Uses<'a>, pr
     for (key, tag) in inputs(asset).into_iter().chain([("first_operation", first)]) {
         let Some(tag) = tag else { continue };
         if key != "first_operation" {
-            uses.note(tag, id, key);
+            uses.note(tag.get_ref().as_str(), tag.span(), id, key);
         }
         if let Some(spec) = tags.find(tag, problems)
             && !(counts(spec) && matches!(spec.unit.dimension(), Dimension::Count | Dimension::Volume))
@@ -162,57 +165,85 @@ fn check_ratings(asset: &AssetConfig, problems: &mut Problems) {
     }
 }
 
-fn check_meters<'a>(asset: &'a AssetConfig, tags: &Tags, uses: &mut Uses<'a>, problems: &mut Problems) {
-    let Some(meters) = &asset.boundary else { return };
+fn check_meters<'a>(
+    asset: &'a AssetConfig,
+    meters: &Meters,
+    tags: &Tags,
+    uses: &mut Uses<'a>,
+    problems: &mut Problems,
+) {
+    let Some(boundary) = &asset.boundary else { return };
     let id = asset.id.get_ref();
-    let active = (Dimension::ActiveEnergy, Dimension::ActivePower);
-    let lists = [
-        ("electricity", &meters.electricity, active),
-        ("generation", &meters.generation, active),
-        ("export", &meters.export, active),
-        ("reactive", &meters.reactive, (Dimension::ReactiveEnergy, Dimension::ReactivePower)),
-    ];
-    for (key, list, (energy, power)) in lists {
-        for tag in list {
-            uses.note(tag, id, key);
-            let Some(spec) = tags.find(tag, problems) else { continue };
-            let dimension = spec.unit.dimension();
-            let fits = (dimension == energy && counts(spec)) || (dimension == power && spec.kind == TagKind::Gauge);
-            if !fits {
-                let (energy_unit, power_unit) = if key == "reactive" { ("kvarh", "kvar") } else { ("kWh", "kW") };
-                problems.error(
-                    tag.span(),
-                    format!(
-                        "`{key}` of asset \"{id}\" is a tag of kind {} in {}; no energy follows from it",
-                        spec.kind.as_str(),
-                        spec.unit.as_str()
-                    ),
-                    format!("use a counter or interval in {energy_unit}, or a gauge in {power_unit}"),
-                );
+    for (key, list) in boundary.lists() {
+        let what = format!("`{key}` of asset \"{id}\"");
+        for input in list {
+            uses.note(input.get_ref().as_str(), input.span(), id, key);
+            match medium_of(key) {
+                Some(medium) => meters.check_input(medium, &what, input, tags, problems),
+                None => check_reactive(&what, input, tags, problems),
             }
         }
         warn_of_two_of_one_meter(id, key, list, tags, problems);
     }
-    if !meters.export.is_empty() && meters.electricity.is_empty() && meters.generation.is_empty() {
+    let comes_in = [&boundary.electricity, &boundary.generation, &boundary.renewable];
+    if let Some(export) = boundary.export.first().filter(|_| comes_in.iter().all(|list| list.is_empty())) {
         problems.warning(
-            meters.export[0].span(),
+            export.span(),
             format!("asset \"{id}\" has a meter for export and none for what comes in, so it has no electricity"),
             "name the meters of the grid or of generation",
         );
     }
+    if let Some(enthalpy) = &boundary.steam_enthalpy {
+        check_enthalpy(id, boundary, enthalpy, problems);
+    }
+}
+
+/// Returns the medium of a boundary's list; `None` for reactive energy.
+fn medium_of(key: &str) -> Option<Medium> {
+    match key {
+        "electricity" | "generation" | "renewable" | "export" => Some(Medium::Electricity),
+        "wastewater_reused" => Some(Medium::Wastewater),
+        key => Medium::ALL.into_iter().find(|medium| medium.as_str() == key),
+    }
+}
+
+fn check_reactive(what: &str, input: &Spanned<Input>, tags: &Tags, problems: &mut Problems) {
+    let Input::Tag(tag) = input.get_ref() else {
+        let message = format!("{what} takes meter \"{}\"; no meter is one of reactive energy", input.get_ref());
+        return problems.error(input.span(), message, "name a tag in kvarh or kvar");
+    };
+    let dimensions = (Dimension::ReactiveEnergy, Dimension::ReactivePower);
+    let spec = tags.find(&Spanned::new(input.span(), tag.clone()), problems);
+    if let Some(spec) = spec.filter(|spec| !fits(dimensions, spec)) {
+        report_misfit(what, input, spec, ("kvarh", "kvar"), problems);
+    }
+}
+
+/// Steam at its most useful has 2 800 kJ/kg: much less or more is another unit.
+fn check_enthalpy(id: &AssetId, boundary: &BoundaryConfig, enthalpy: &Spanned<u32>, problems: &mut Problems) {
+    let value = *enthalpy.get_ref();
+    if !(500..=4_000).contains(&value) {
+        let message = format!("steam_enthalpy of asset \"{id}\" is {value} kJ/kg, expected 500 to 4000");
+        problems.error(enthalpy.span(), message, "write kJ for each kg, less that of the condensate, like 2570");
+    } else if boundary.steam.is_empty() {
+        let message = format!("asset \"{id}\" has a steam_enthalpy and no steam");
+        problems.warning(enthalpy.span(), message, "name the meters of the steam: steam = […]");
+    }
 }
 
 /// A meter's energy and its power, or two of its registers, in one list would count the same energy twice.
-fn warn_of_two_of_one_meter(id: &AssetId, key: &str, list: &[Spanned<TagName>], tags: &Tags, problems: &mut Problems) {
+fn warn_of_two_of_one_meter(id: &AssetId, key: &str, list: &[Spanned<Input>], tags: &Tags, problems: &mut Problems) {
     let mut energies = BTreeMap::new();
-    for tag in list {
-        let Some(spec) = tags.find(tag, &mut Problems::default()) else { continue };
+    for input in list {
+        let Input::Tag(tag) = input.get_ref() else { continue };
+        let tag = Spanned::new(input.span(), tag.clone());
+        let Some(spec) = tags.find(&tag, &mut Problems::default()) else { continue };
         let device = spec.name.as_str().rsplit_once('.').map_or("", |(device, _)| device).to_owned();
         let is_power = spec.kind == TagKind::Gauge;
         if energies.insert(device.clone(), is_power).is_some_and(|was_power| was_power != is_power) {
             problems.warning(
                 tag.span(),
-                format!("`{key}` of asset \"{id}\" takes energy and power of \"{device}\": both count, so its energy counts twice"),
+                format!("`{key}` of asset \"{id}\" takes the total and the rate of \"{device}\": both count, so its amount counts twice"),
                 "keep the counter",
             );
         }
@@ -225,32 +256,33 @@ fn counts(spec: &TagSpec) -> bool {
 
 /// Where each counted tag is used.
 #[derive(Default)]
-struct Uses<'a>(BTreeMap<&'a TagName, Vec<Use<'a>>>);
+struct Uses<'a>(BTreeMap<&'a str, Vec<Use<'a>>>);
 
 /// A place in the file, the asset, and the key under which it takes the tag.
 type Use<'a> = (Range<usize>, &'a AssetId, &'static str);
 
 impl<'a> Uses<'a> {
-    fn note(&mut self, tag: &'a Spanned<TagName>, asset: &'a AssetId, key: &'static str) {
-        self.0.entry(tag.get_ref()).or_default().push((tag.span(), asset, key));
+    fn note(&mut self, input: &'a str, span: Range<usize>, asset: &'a AssetId, key: &'static str) {
+        self.0.entry(input).or_default().push((span, asset, key));
     }
 
     fn warn_of_double_counting(&self, problems: &mut Problems) {
-        for (tag, uses) in &self.0 {
+        for (input, uses) in &self.0 {
+            let noun = if input.contains('.') { "tag" } else { "meter" };
             let Some(((_, first, first_key), others)) = uses.split_first() else { continue };
             for (span, asset, key) in others {
                 if asset == first {
                     problems.error(
                         span.clone(),
                         format!(
-                            "tag \"{tag}\" is `{first_key}` and `{key}` of asset \"{asset}\": it would count twice"
+                            "{noun} \"{input}\" is `{first_key}` and `{key}` of asset \"{asset}\": it would count twice"
                         ),
                         "keep one of the two",
                     );
                 } else {
                     problems.warning(
                         span.clone(),
-                        format!("tag \"{tag}\" feeds two assets, `{first_key}` of \"{first}\" and `{key}` of \"{asset}\": sums over both count it twice"),
+                        format!("{noun} \"{input}\" feeds two assets, `{first_key}` of \"{first}\" and `{key}` of \"{asset}\": sums over both count it twice"),
                         "let it feed the asset it measures, and no other",
                     );
                 }
@@ -274,11 +306,11 @@ fn check_places(assets: &[AssetConfig], tree: &Tree, problems: &mut Problems) {
         }
         check_summed_units(assets, tree, position, problems);
         if tree.levels()[position] != Level::Site
-            && asset.boundary.as_ref().is_some_and(|meters| !meters.generation.is_empty())
+            && let Some(first) =
+                asset.boundary.iter().flat_map(|meters| meters.generation.iter().chain(&meters.renewable)).next()
         {
-            let span = asset.boundary.as_ref().and_then(|meters| meters.generation.first()).map(Spanned::span);
             problems.warning(
-                span,
+                first.span(),
                 format!("generation is metered at asset \"{id}\", below the site"),
                 "name it at the site too if it isn't behind one of the site's own meters",
             );

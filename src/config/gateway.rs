@@ -9,12 +9,18 @@ use sha2::Digest as _;
 
 use super::document::Document;
 use super::tree::Tree;
-use super::{assets, calendar, context, emission, finish, profiles, reference, sinks, sources, spelling};
+use super::{
+    assets, baselines, calendar, context, emission, finish, meters, profiles, reference, sinks, sources, spelling,
+    tariff,
+};
 use crate::api::config::HttpConfig;
 use crate::engine::calendar::Calendar;
+use crate::engine::config::baseline::BaselineConfig;
 use crate::engine::config::calendar::{CalendarConfig, WorkCalendarConfig};
 use crate::engine::config::context::{ProductConfig, StopReasonConfig};
 use crate::engine::config::emission::{ContractConfig, EmissionConfig};
+use crate::engine::config::meter::MeterConfig;
+use crate::engine::config::tariff::TariffConfig;
 use crate::engine::config::{AssetConfig, FactorsConfig, RecordsConfig};
 use crate::engine::plant::{Asset, Plant};
 use crate::model::enterprise::EnterpriseNumber;
@@ -32,8 +38,8 @@ use crate::sources::mqtt::config::MqttSource;
 
 /// The sections of the file.
 const SECTIONS: &[&str] = &[
-    "gateway", "http", "profile", "source", "asset", "product", "stop_reason", "calendar", "work_calendar", "records",
-    "factors", "emission", "contract", "sink",
+    "gateway", "http", "profile", "source", "asset", "meter", "product", "stop_reason", "calendar", "work_calendar", "records",
+    "factors", "tariff", "baseline", "emission", "contract", "sink",
 ];
 
 /// Grains of which records are made unless `[records]` says otherwise.
@@ -60,6 +66,12 @@ pub struct Gateway {
     pub products: Vec<ProductConfig>,
     /// Why machines can be told to have stopped.
     pub stop_reasons: Vec<StopReasonConfig>,
+    /// Meters below boundaries, and virtual ones.
+    pub meters: Vec<MeterConfig>,
+    /// What electricity is compared with.
+    pub baselines: Vec<BaselineConfig>,
+    /// By which hours and prices grid electricity is split; `None` where none is declared.
+    pub tariff: Option<TariffConfig>,
     /// When production is planned.
     pub calendar: CalendarConfig,
     /// When it is planned at the assets that name another calendar than the site's.
@@ -172,6 +184,9 @@ fn read(
     let sources = sources::read(&document, &profiles, problems);
     let asset_list = assets::read(&document, problems);
     let told = context::read(&document, problems);
+    let meter_list = meters::read(&document, problems);
+    let baseline_list = document.entries::<BaselineConfig>("baseline", problems);
+    let tariff = document.optional_section::<TariffConfig>("tariff", problems);
     let calendar = document.optional_section::<CalendarConfig>("calendar", problems);
     let work_calendars = calendar::read(&document, problems);
     let records = document.optional_section::<RecordsConfig>("records", problems);
@@ -187,24 +202,34 @@ fn read(
     }
     gateway.iter().for_each(|gateway| gateway.check(problems));
     http.iter().filter_map(|http| http.value.as_ref()).for_each(|http| http.check(problems));
-    assets::check(&asset_list, &sources.tags, problems);
+    assets::check(&asset_list, &meter_list, &sources.tags, problems);
     if asset_list.is_complete {
         context::check(&told, &asset_list.assets, problems);
     }
+    meters::check(&meter_list, &asset_list, &sources.tags, problems);
+    baselines::check(&baseline_list, &asset_list, &sources.tags, problems);
+    tariff::check(tariff.as_ref(), calendar.as_ref(), &reference, problems);
     let has_shifts = calendar::check(calendar.as_ref(), &work_calendars, &asset_list.assets, &reference, problems);
     calendar::check_grains(records.as_ref(), has_shifts, problems);
     emission::check(&emissions, &asset_list.assets, &sources.tags, &reference, problems);
     emission::check_factors(factors.as_ref().and_then(|factors| factors.value.as_ref()), problems);
     sinks::check(&sinks, &asset_list, has_shifts, problems);
+    let tags = sources.tags.into_specs();
+    if !problems.has_errors() {
+        meters::warn_of_overlaps(&asset_list, &meter_list, &tags, problems);
+    }
     Some(Gateway {
         file: file.to_owned(),
         gateway: gateway?,
         modbus: sources.modbus,
         mqtt: sources.mqtt,
-        tags: sources.tags.into_specs(),
+        tags,
         assets: asset_list.assets,
         products: told.products,
         stop_reasons: told.reasons,
+        meters: meter_list.meters,
+        baselines: baseline_list.into_iter().filter_map(|baseline| baseline.value).collect(),
+        tariff: tariff.and_then(|tariff| tariff.value),
         calendar: or_default(calendar)?,
         work_calendars: work_calendars.calendars,
         records: or_default(records)?,
@@ -268,8 +293,9 @@ impl Gateway {
     pub fn plant(&self) -> Plant {
         let tree = Tree::grow(&self.assets, &mut Problems::default()).expect("loading has checked the tree");
         let calendars = self.calendars();
-        let mut assets = tree.plant_assets(&self.assets, &self.tags);
+        let mut assets = tree.plant_assets(&self.assets, &self.meters, &self.tags);
         self.assign_calendars(&mut assets);
+        baselines::give(&mut assets, &self.baselines, &self.tags, calendars[0].zone());
         let site = self.gateway.site.get_ref().clone();
         let build = self.build(&self.reference, calendars[0].zone());
         build.place((&self.emissions, &self.contracts), &mut assets);
@@ -280,6 +306,7 @@ impl Gateway {
             stop_reasons: self.stop_reasons.iter().map(reason).collect(),
             assets,
             gwp: build.gwp(),
+            tariff: self.tariff.as_ref().map(|tariff| tariff::build(tariff, &self.calendar, &self.reference)),
             grains: self.grains(),
             reference: self.reference.clone(),
             grid_factor: self.factors.grid_factor.missing,

@@ -6,6 +6,7 @@
 //! file.
 
 mod assets;
+mod baselines;
 mod calendar;
 mod component;
 mod context;
@@ -13,6 +14,7 @@ mod document;
 mod emission;
 mod gateway;
 mod hub;
+mod meters;
 mod profiles;
 mod read;
 mod reference;
@@ -23,6 +25,7 @@ mod sinks;
 mod sources;
 mod spelling;
 mod tags;
+mod tariff;
 mod tree;
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_spanned::Spanned;
 
 use super::spelling;
-use crate::engine::config::{AssetConfig, BoundaryConfig, Summed};
-use crate::engine::plant::{Asset, Boundary, SumChildren};
+use super::meters::{Built, explain};
+use crate::engine::config::meter::MeterConfig;
+use crate::engine::config::{AssetConfig, Summed};
+use crate::engine::plant::{Asset, SumChildren};
 use crate::model::id::{AssetId, TagName};
 use crate::model::problem::Problems;
 use crate::model::record::Level;
@@ -84,7 +86,8 @@ impl Tree {
     }
 
     /// Returns the assets as the engine knows them: each after its parent, the site first.
-    pub(super) fn plant_assets(&self, assets: &[AssetConfig], tags: &[TagSpec]) -> Vec<Asset> {
+    pub(super) fn plant_assets(&self, assets: &[AssetConfig], meters: &[MeterConfig], tags: &[TagSpec]) -> Vec<Asset> {
+        let meters = Built::new(meters, tags);
         let mut places = vec![0; assets.len()];
         self.order.iter().enumerate().for_each(|(place, position)| places[*position] = place);
         let place_of = |id: &Spanned<AssetId>| {
@@ -111,15 +114,17 @@ impl Tree {
                 first_operation: tag(&config.first_operation),
                 capacity_micro_per_hour: config.capacity_per_hour.as_ref().map(|rate| micro(*rate.get_ref())),
                 exit: config.exit.as_ref().and_then(place_of),
-                boundary: config.boundary.as_ref().map(|meters| boundary(meters, tags)).unwrap_or_default(),
+                boundary: config.boundary.as_ref().map(|config| meters.boundary(config)).unwrap_or_default(),
                 sum_children: SumChildren {
-                    electricity: config.sum_children.iter().any(|summed| *summed.get_ref() == Summed::Electricity),
+                    media: config.sum_children.iter().filter_map(|summed| summed.get_ref().medium()).collect(),
                     parts: config.sum_children.iter().any(|summed| *summed.get_ref() == Summed::Parts),
                 },
                 ..Asset::new(id, parent, self.levels[*position])
             }
         };
-        self.order.iter().map(engine).collect()
+        let mut plant: Vec<Asset> = self.order.iter().map(engine).collect();
+        explain(&mut plant, &meters);
+        plant
     }
 }
 
@@ -128,17 +133,8 @@ fn micro(rate: f64) -> i64 {
     (rate * 1e6).round() as i64
 }
 
-fn boundary(config: &BoundaryConfig, tags: &[TagSpec]) -> Boundary {
-    let indexes = |names: &[Spanned<TagName>]| names.iter().filter_map(|name| index(tags, name.get_ref())).collect();
-    Boundary {
-        electricity: indexes(&config.electricity),
-        generation: indexes(&config.generation),
-        export: indexes(&config.export),
-        reactive: indexes(&config.reactive),
-    }
-}
-
-fn index(tags: &[TagSpec], name: &TagName) -> Option<TagIndex> {
+/// Returns the position of a tag.
+pub(super) fn index(tags: &[TagSpec], name: &TagName) -> Option<TagIndex> {
     let position = tags.binary_search_by(|spec| spec.name.cmp(name)).ok()?;
     u32::try_from(position).ok().map(TagIndex)
 }

@@ -35,6 +35,7 @@ pub(super) const fn reason(reason: Reason, language: Language) -> &'static str {
         Reason::NoInspection => ("chưa kiểm tra sản phẩm nào", "nothing was inspected"),
         Reason::NoMaterial => ("chưa có vật tư tiêu hao", "no material was consumed"),
         Reason::NoPersonnel => ("không có người có mặt", "nobody attended"),
+        Reason::NoWastewater => ("không có nước thải", "there was no wastewater"),
     };
     language.pick(vi, en)
 }
@@ -82,6 +83,10 @@ pub(super) const fn flag(flag: Flag, language: Language) -> &'static str {
             "hợp đồng vượt lượng điện lấy từ lưới",
             "contracts cover more than was drawn from the grid",
         ),
+        Flag::Summed => ("cộng từ các đơn vị bên dưới", "summed from the assets below"),
+        Flag::NegativeRemainder => {
+            ("công tơ nhánh đếm nhiều hơn công tơ tổng", "sub-meters count more than the boundary")
+        }
     };
     language.pick(vi, en)
 }

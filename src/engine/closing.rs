@@ -35,7 +35,7 @@ impl Unobserved {
         }
         let all = self.known.entry(span).or_insert_with(|| {
             let planned: Vec<Planned> = plant.calendars.iter().map(|calendar| calendar.plan(span)).collect();
-            assemble(&plant.assets, children, Span::Whole { window: span, planned: &planned }, Contributions::NONE)
+            assemble(plant, children, Span::Whole { window: span, planned: &planned }, Contributions::NONE)
         });
         all.get(position).cloned().unwrap_or_default()
     }
@@ -260,7 +260,7 @@ impl Engine {
             let tags = Contributions { places: &self.places, minutes: &scratch.contributions, told };
             let whole = Span::Whole { window: span, planned };
             let children = &self.children[*position];
-            let facts = assemble::one(&self.plant.assets, *position, children, whole, tags, &scratch.facts);
+            let facts = assemble::one(&self.plant, *position, children, whole, tags, &scratch.facts);
             let of_others = children.iter().filter(|child| self.group_of[**child] != group);
             of_others.for_each(|child| scratch.facts[*child] = Facts::default());
             scratch.facts[*position] = facts;

@@ -13,6 +13,7 @@
 
 mod assemble;
 mod blocks;
+pub mod baseline;
 pub mod calendar;
 pub mod carbon;
 mod checkpoint;
@@ -28,12 +29,15 @@ mod groups;
 pub mod kpi;
 mod late;
 mod minute;
+pub mod medium;
+pub mod meter;
 pub mod plant;
 pub mod pollutant;
 mod recompute;
 mod record;
 mod series;
 mod stage;
+pub mod tariff;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +45,7 @@ use std::sync::Arc;
 
 pub use checkpoint::CheckpointError;
 pub use recompute::History;
-pub use record::{reissue, revise, used};
+pub use record::{context_of, reissue, revise};
 pub use series::Events;
 
 use blocks::Blocks;

@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::baseline::Baseline;
 use super::calendar::Calendar;
 use super::carbon::{Contract, Emission};
 use super::kpi::grid::MissingFactor;
+use super::medium::Medium;
+use super::meter::{Reading, Submeters};
 use super::pollutant::Channel;
+use super::tariff::Tariff;
 use crate::model::context::ContextKind;
 use crate::model::id::{AssetId, Digest, ProductId, ReasonCode, SiteId};
 use crate::model::record::Level;
@@ -39,6 +43,8 @@ pub struct Plant {
     pub grid_factor: MissingFactor,
     /// The set of warming potentials from a reporting year on, ascending by year; none: the default set.
     pub gwp: Vec<(i16, GwpSet)>,
+    /// The tariff by which electricity from the grid is split and priced; `None` where none is declared.
+    pub tariff: Option<Tariff>,
     /// Digest of the configuration text.
     pub config: Digest,
 }
@@ -57,6 +63,7 @@ impl Plant {
             grains: Vec::new(),
             grid_factor: MissingFactor::default(),
             gwp: Vec::new(),
+            tariff: None,
             config,
         }
     }
@@ -130,6 +137,8 @@ pub struct Asset {
     pub exit: Option<usize>,
     /// Declared boundary meters.
     pub boundary: Boundary,
+    /// What its electricity is compared with, each from a date on, ascending.
+    pub baselines: Vec<Baseline>,
     /// Sources of greenhouse gases at it. Each counts here and in everything the asset stands in.
     pub emissions: Vec<Emission>,
     /// Contracts that cover electricity it draws from the grid.
@@ -161,6 +170,7 @@ impl Asset {
             capacity_micro_per_hour: None,
             exit: None,
             boundary: Boundary::default(),
+            baselines: Vec::new(),
             emissions: Vec::new(),
             contracts: Vec::new(),
             channel: None,
@@ -170,13 +180,13 @@ impl Asset {
 
     /// Returns every tag that is an input of it; one that is an input twice comes twice.
     pub fn inputs(&self) -> impl Iterator<Item = TagIndex> {
-        let Boundary { electricity, generation, export, reactive } = &self.boundary;
-        let meters = [electricity, generation, export, reactive].into_iter().flatten().copied();
+        let meters = self.boundary.readings().flat_map(Reading::tags);
         let fuels = self.emissions.iter().filter_map(|emission| emission.quantity);
         let own = [self.state, self.total, self.good, self.scrap, self.rework, self.first_operation];
         let own = own.into_iter().flatten();
         let fuels = fuels.chain(self.contracts.iter().filter_map(|contract| contract.quantity));
-        own.chain(meters).chain(fuels).chain(self.channel.iter().flat_map(|channel| channel.inputs()))
+        let drivers = self.baselines.iter().flat_map(|baseline| &baseline.drivers).map(|driver| driver.tag);
+        own.chain(meters).chain(fuels).chain(drivers).chain(self.channel.iter().flat_map(|channel| channel.inputs()))
     }
 
     /// Says whether anything is told of it, so that its minutes wait for what is on its way.
@@ -220,31 +230,86 @@ impl Product {
     }
 }
 
-/// The boundary meters of an asset: net electricity = electricity + generation − export.
+/// The boundary meters of an asset: net electricity = electricity + generation + renewable − export.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Boundary {
-    /// Imports.
-    pub electricity: Vec<TagIndex>,
-    /// Own generation behind the boundary.
-    pub generation: Vec<TagIndex>,
-    /// Exports.
-    pub export: Vec<TagIndex>,
+    /// Electricity from the grid, or from what the asset stands in.
+    pub electricity: Vec<Reading>,
+    /// Own generation behind the boundary, except of renewable energy.
+    pub generation: Vec<Reading>,
+    /// Own generation of renewable energy behind the boundary.
+    pub renewable: Vec<Reading>,
+    /// Electricity given back.
+    pub export: Vec<Reading>,
     /// Reactive energy.
-    pub reactive: Vec<TagIndex>,
+    pub reactive: Vec<Reading>,
+    /// Fuel gas.
+    pub gas: Vec<Reading>,
+    /// Water that comes in.
+    pub water: Vec<Reading>,
+    /// Steam that comes in.
+    pub steam: Vec<Reading>,
+    /// Wastewater that leaves.
+    pub wastewater: Vec<Reading>,
+    /// Wastewater that is used again.
+    pub wastewater_reused: Vec<Reading>,
+    /// Energy of the steam, less that of the condensate it comes back as. **Unit**: kJ/kg.
+    pub steam_enthalpy_kj_per_kg: Option<u32>,
+    /// What explains the figure of each medium from below; a medium without any isn't in it.
+    pub submeters: Vec<(Medium, Submeters)>,
 }
 
 impl Boundary {
+    /// Says whether the asset has a meter of its own for a medium.
+    pub fn has(&self, medium: Medium) -> bool {
+        match medium {
+            Medium::Electricity => self.has_electricity(),
+            _ => !self.of(medium).is_empty(),
+        }
+    }
+
     /// Says whether net electricity can be computed.
     pub fn has_electricity(&self) -> bool {
-        !self.electricity.is_empty() || !self.generation.is_empty()
+        !self.electricity.is_empty() || !self.generation.is_empty() || !self.renewable.is_empty()
+    }
+
+    /// Returns the meters through which a medium comes in; of wastewater those through which it leaves.
+    pub fn of(&self, medium: Medium) -> &[Reading] {
+        match medium {
+            Medium::Electricity => &self.electricity,
+            Medium::Gas => &self.gas,
+            Medium::Water => &self.water,
+            Medium::Steam => &self.steam,
+            Medium::Wastewater => &self.wastewater,
+        }
+    }
+
+    /// Returns what explains a medium from below.
+    pub fn explained_by(&self, medium: Medium) -> Option<&Submeters> {
+        self.submeters.iter().find(|(of, _)| *of == medium).map(|(_, submeters)| submeters)
+    }
+
+    /// Returns everything that is read at it and below it.
+    pub fn readings(&self) -> impl Iterator<Item = &Reading> {
+        let electricity = [&self.electricity, &self.generation, &self.renewable, &self.export, &self.reactive];
+        let media = [&self.gas, &self.water, &self.steam, &self.wastewater, &self.wastewater_reused];
+        let below = self.submeters.iter().flat_map(|(_, submeters)| &submeters.meters);
+        electricity.into_iter().chain(media).flatten().chain(below)
     }
 }
 
 /// Which measures an asset without an input of its own sums from its children. Machines don't sum by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SumChildren {
-    /// Net and reactive electricity.
-    pub electricity: bool,
+    /// Media; of electricity the reactive energy too.
+    pub media: Vec<Medium>,
     /// Quantities; only of like product units.
     pub parts: bool,
+}
+
+impl SumChildren {
+    /// Says whether a medium is summed.
+    pub fn has(&self, medium: Medium) -> bool {
+        self.media.contains(&medium)
+    }
 }

@@ -393,7 +393,7 @@ impl Engine {
         let told = Some((&self.told, &*self.plant));
         let tags = Contributions { places: &self.places, minutes: &contributions, told };
         let whole = Span::Whole { window: span, planned: &planned };
-        assemble::one(&self.plant.assets, position, &self.children[position], whole, tags, &all)
+        assemble::one(&self.plant, position, &self.children[position], whole, tags, &all)
     }
 
     /// Returns what windows and blocks took for a minute before the first one: that nothing was observed.

@@ -35,7 +35,7 @@ pub(super) fn close(plant: &Plant, clock: &ClockHistory, closed: Vec<Closed>) ->
             common = Some((window, context(plant, window), clock.worst(window)));
         }
         if let Some((_, context, clock)) = &common {
-            let context = context.clone().with_factors(used(plant, position, window, &facts));
+            let context = of_asset(context.clone(), plant, position, window, &facts);
             records.push(record(plant, *clock, &plant.assets[position], grain, window, 1, facts, &context));
         }
     }
@@ -52,7 +52,7 @@ pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, merge
     let mut facts = previous.facts.clone();
     facts.correct(&revision.correction);
     refresh(&mut facts, &revision.stale, merged);
-    let context = context(plant, revision.window).with_factors(used(plant, revision.asset, revision.window, &facts));
+    let context = context_of(plant, revision.asset, revision.window, &facts);
     let next = previous.revision + 1;
     Some(record(plant, previous.clock, asset, revision.grain, revision.window, next, facts, &context))
 }
@@ -70,7 +70,7 @@ pub fn reissue(
     let asset = plant.assets.get(position)?;
     let mut facts = closed.facts.clone();
     refresh(&mut facts, stale, merged);
-    let context = context(plant, closed.window).with_factors(used(plant, position, closed.window, &facts));
+    let context = context_of(plant, position, closed.window, &facts);
     Some(record(plant, closed.clock, asset, closed.grain, closed.window, revision, facts, &context))
 }
 
@@ -88,18 +88,35 @@ fn refresh(facts: &mut Facts, stale: &BTreeSet<u8>, merged: &Facts) {
 }
 
 /// Returns the reference entries that an asset's facts of a window already rest on.
-pub fn used(plant: &Plant, asset: usize, window: Window, facts: &Facts) -> UsedFactors {
+fn used(plant: &Plant, asset: usize, window: Window, facts: &Facts) -> UsedFactors {
     let mut used = UsedFactors::new();
     carbon::note_factors(plant, asset, window, facts, &mut used);
     pollutant::note_factors(plant, asset, window, &mut used);
+    if let Some(tariff) = &plant.tariff {
+        tariff.note_factors(window, &mut used);
+    }
     used
 }
 
-/// Returns what KPIs of this window need beside facts.
+/// Returns what KPIs of an asset's window need beside facts.
+pub fn context_of(plant: &Plant, asset: usize, window: Window, facts: &Facts) -> KpiContext {
+    of_asset(context(plant, window), plant, asset, window, facts)
+}
+
+/// Returns what KPIs of this window need beside facts, whatever the asset.
 fn context(plant: &Plant, window: Window) -> KpiContext {
     let year = plant.site_calendar().year_of(window);
     let grid = grid::choose(&plant.reference, year, plant.grid_factor);
     KpiContext::new(grid, plant.site_calendar().is_assumed()).with_reference(&plant.reference, year)
+}
+
+/// Adds to the context of a window what is the asset's own.
+fn of_asset(context: KpiContext, plant: &Plant, asset: usize, window: Window, facts: &Facts) -> KpiContext {
+    let summed = plant.assets.get(asset).map(|asset| {
+        let media = asset.sum_children.media.iter().copied();
+        media.filter(|medium| !asset.boundary.has(*medium)).collect()
+    });
+    context.with_factors(used(plant, asset, window, facts)).with_summed(summed.unwrap_or_default())
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a record's identity, each of its own type")]
@@ -151,16 +168,8 @@ fn can_be_asked(value: &KpiValue) -> bool {
 /// Returns the SHA-256 over configuration, identity, facts and the names of the asset's own tags: the key under which
 /// the box finds the lineage of a published figure.
 fn inputs_digest(plant: &Plant, asset: &Asset, grain: Grain, window: Window, revision: u32, facts: &Facts) -> Digest {
-    let boundary = &asset.boundary;
-    let mut tags: Vec<&str> = [asset.state, asset.total, asset.good, asset.scrap, asset.rework]
-        .into_iter()
-        .flatten()
-        .chain(
-            [&boundary.electricity, &boundary.generation, &boundary.export, &boundary.reactive]
-                .into_iter()
-                .flatten()
-                .copied(),
-        )
+    let mut tags: Vec<&str> = asset
+        .inputs()
         .filter_map(|tag| plant.tags.get(tag.as_usize()).map(|spec| spec.name.as_str()))
         .collect();
     tags.sort_unstable();

@@ -18,7 +18,6 @@ use crate::model::state::MachineState;
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::tag::{TagKind, TagSpec};
 use crate::model::time::{MINUTE_MS, Timestamp, Window};
-use crate::model::unit::Dimension;
 
 /// How far back anything is computed: older samples are kept and take part in nothing, and growth over a longer gap
 /// is excluded. Bounds the work that one wrong clock can cause. **Unit**: ms.
@@ -423,7 +422,7 @@ impl Series {
             if let Some(state) = MachineState::from_code(value) {
                 each_minute(from, to, |minute, start, end| self.minutes.at(minute).states.push((start, end, state)));
             }
-        } else if matches!(spec.unit.dimension(), Dimension::ActivePower | Dimension::ReactivePower) {
+        } else if spec.unit.is_integrated() {
             each_minute(from, to, |minute, start, end| {
                 self.minutes.at(minute).energy += value * i128::from(end.ms_since(start));
             });

@@ -5,6 +5,8 @@
 //! first, and what a finer one gave is in the facts of the coarser one: valid five-minute values make an hour, valid
 //! hours a day. A corrected minute has its blocks merged and derived again.
 
+use super::assemble::energy;
+use super::medium::Medium;
 use super::plant::{Asset, Plant};
 use super::pollutant;
 use crate::model::fact::{Facts, Measure};
@@ -28,27 +30,21 @@ pub(super) fn staged() -> impl Iterator<Item = Measure> {
 
 /// Returns the longest block of which [`derive`] gives this asset anything: coarser ones aren't kept for it.
 pub(super) fn longest(asset: &Asset) -> Option<Grain> {
-    let has_electricity = asset.boundary.has_electricity() || asset.sum_children.electricity;
+    let has_electricity = asset.boundary.has_electricity() || asset.sum_children.has(Medium::Electricity);
     asset.channel.as_ref().map(|_| Grain::Day).or(has_electricity.then_some(Grain::HalfHour))
 }
 
 /// Returns the measures that a block's end sets in its last minute, from the merged facts of the block's minutes.
 /// `end` is the block's.
 pub(super) fn derive(block: Grain, end: Timestamp, merged: &Facts, asset: &Asset, plant: &Plant) -> Facts {
-    let mut derived = Facts::default();
-    if let Some(channel) = &asset.channel {
-        derived = pollutant::stage(block, end, merged, channel, plant);
+    match &asset.channel {
+        Some(channel) => pollutant::stage(block, end, merged, channel, plant),
+        None => energy::stage(block, merged),
     }
-    if block == Grain::HalfHour
-        && let Some(energy) = merged.get(Measure::Electricity)
-    {
-        derived.set(Measure::HalfHourPeak, energy);
-    }
-    derived
 }
 
 /// Returns the measures that each minute gets from the minutes before it: `previous` is their electricity, oldest
 /// first, fewer than [`SLIDING_MINUTES`] where fewer are known. **Unit**: 10⁻⁶ kWh.
-pub(super) fn slide(_previous: &[i128], _minute: &Facts, _asset: &Asset, _plant: &Plant) -> Facts {
-    Facts::default()
+pub(super) fn slide(previous: &[i128], minute: &Facts, _asset: &Asset, _plant: &Plant) -> Facts {
+    energy::slide(previous, minute)
 }

@@ -64,7 +64,7 @@ pub(crate) fn plant() -> Arc<Plant> {
         ..asset("press-1", Some(1), Level::Unit)
     };
     let site = Asset {
-        boundary: Boundary { electricity: vec![ENERGY], ..Boundary::default() },
+        boundary: Boundary { electricity: vec![ENERGY.into()], ..Boundary::default() },
         exit: Some(1),
         ..asset("site", None, Level::Site)
     };

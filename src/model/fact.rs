@@ -85,9 +85,11 @@ measures! {
     PartsExpected = "parts_expected_ms", over_time Sum, over_assets Sum;
     /// Net electricity: boundary imports and generation less exports. **Unit**: 10⁻⁶ kWh.
     Electricity = "electricity_micro_kwh", over_time Sum, over_assets Sum;
-    /// The part of it that was spread over a gap. **Unit**: 10⁻⁶ kWh.
+    /// What was spread over gaps of its meters: of imports, generation and exports together, so that one never hides
+    /// another's. It may exceed the net figure. **Unit**: 10⁻⁶ kWh.
     ElectricitySubstituted = "electricity_substituted_micro_kwh", over_time Sum, over_assets Sum;
-    /// Growth that was excluded as impossible; not part of it. **Unit**: 10⁻⁶ kWh.
+    /// Growth of its meters that was excluded as impossible, of imports, generation and exports together; not part of
+    /// it. **Unit**: 10⁻⁶ kWh.
     ElectricityExcluded = "electricity_excluded_micro_kwh", over_time Sum, over_assets Sum;
     /// Reactive energy. **Unit**: 10⁻⁶ kvarh.
     ReactiveEnergy = "reactive_micro_kvarh", over_time Sum, over_assets Sum;
@@ -326,6 +328,22 @@ measures! {
     UnplannedParts = "unplanned_parts_ms", over_time Sum, over_assets Sum;
     /// Time over which a source of emissions had a quantity and no factor for it. **Unit**: ms.
     FactorMissing = "factor_missing_ms", over_time Sum, over_assets Sum;
+    /// Time over which every sub-meter of electricity was really read. **Unit**: ms.
+    ElectricitySubmeteredObserved = "electricity_submetered_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which every sub-meter of gas was really read. **Unit**: ms.
+    GasSubmeteredObserved = "gas_submetered_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which every sub-meter of water was really read. **Unit**: ms.
+    WaterSubmeteredObserved = "water_submetered_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which every sub-meter of steam was really read. **Unit**: ms.
+    SteamSubmeteredObserved = "steam_submetered_observed_ms", over_time Sum, over_assets Sum;
+    /// Time over which every sub-meter of wastewater was really read. **Unit**: ms.
+    WastewaterSubmeteredObserved = "wastewater_submetered_observed_ms", over_time Sum, over_assets Sum;
+    /// Energy of the steam by its declared enthalpy. **Unit**: kJ.
+    SteamEnergy = "steam_energy_kj", over_time Sum, over_assets Sum;
+    /// Grid electricity of minutes for which no price is published. **Unit**: 10⁻⁶ kWh.
+    ElectricityUnpriced = "electricity_unpriced_micro_kwh", over_time Sum, over_assets Sum;
+    /// Electricity of the minutes for which the baseline model expects some. **Unit**: 10⁻⁶ kWh.
+    ElectricityWithBaseline = "electricity_with_baseline_micro_kwh", over_time Sum, over_assets Sum;
 }
 
 impl Measure {

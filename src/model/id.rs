@@ -116,6 +116,10 @@ identifier!(
     EmissionId, "emission id", is_segment, SEGMENT_RULE
 );
 identifier!(
+    /// A meter: of its own tags, or one that is worked out from others. No dot, so that it is never taken for a tag.
+    MeterId, "meter id", is_segment, SEGMENT_RULE
+);
+identifier!(
     /// A product that an asset makes.
     ProductId, "product id", is_segment, SEGMENT_RULE
 );

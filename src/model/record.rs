@@ -108,6 +108,8 @@ pub enum Reason {
     NoMaterial,
     /// Nobody attended.
     NoPersonnel,
+    /// There was no wastewater, neither leaving nor used again.
+    NoWastewater,
 }
 
 impl Reason {
@@ -136,6 +138,7 @@ impl Reason {
             Self::NoInspection => "no_inspection",
             Self::NoMaterial => "no_material",
             Self::NoPersonnel => "no_personnel",
+            Self::NoWastewater => "no_wastewater",
         }
     }
 }
@@ -164,6 +167,10 @@ pub enum Flag {
     QuantitiesDisagree,
     /// Contracts cover more electricity than was drawn from the grid; the surplus covers nothing.
     ContractsAboveImport,
+    /// A medium has no meter at the asset: its figure is the sum of what the assets below have.
+    Summed,
+    /// What meters below the boundary count is more than what the boundary counts.
+    NegativeRemainder,
 }
 
 /// Which reference entry a value rests on.

@@ -110,6 +110,18 @@ pub enum Unit {
     /// Colour of water on the platinum-cobalt scale.
     #[serde(rename = "Pt-Co")]
     PlatinumCobalt,
+    /// Flow, litre per minute.
+    #[serde(rename = "L/min")]
+    LitrePerMinute,
+    /// Flow, litre per second.
+    #[serde(rename = "L/s")]
+    LitrePerSecond,
+    /// Flow of mass, kilogram per hour: integrates to the base unit of mass.
+    #[serde(rename = "kg/h")]
+    KilogramPerHour,
+    /// Flow of mass, tonne per hour.
+    #[serde(rename = "t/h")]
+    TonnePerHour,
 }
 
 /// What a unit measures, so that a power is never booked as an energy.
@@ -127,6 +139,10 @@ pub enum Dimension {
     Volume,
     /// kg.
     Mass,
+    /// m³/h.
+    Flow,
+    /// kg/h.
+    MassFlow,
     /// Pieces, tonnes…: the product unit of the asset.
     Count,
     /// Nothing that facts are made of yet.
@@ -135,7 +151,7 @@ pub enum Dimension {
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::WattHour,
         Self::KilowattHour,
         Self::MegawattHour,
@@ -171,6 +187,10 @@ impl Unit {
         Self::MilligramPerLitre,
         Self::Acidity,
         Self::PlatinumCobalt,
+        Self::LitrePerMinute,
+        Self::LitrePerSecond,
+        Self::KilogramPerHour,
+        Self::TonnePerHour,
     ];
 
     /// Returns the UCUM-like name used in configuration and JSON.
@@ -211,6 +231,10 @@ impl Unit {
             Self::MilligramPerLitre => "mg/L",
             Self::Acidity => "pH",
             Self::PlatinumCobalt => "Pt-Co",
+            Self::LitrePerMinute => "L/min",
+            Self::LitrePerSecond => "L/s",
+            Self::KilogramPerHour => "kg/h",
+            Self::TonnePerHour => "t/h",
         }
     }
 
@@ -225,9 +249,11 @@ impl Unit {
             Self::Var | Self::Kilovar => Dimension::ReactivePower,
             Self::CubicMetre | Self::Litre => Dimension::Volume,
             Self::Kilogram | Self::Tonne => Dimension::Mass,
+            Self::CubicMetrePerHour | Self::LitrePerMinute | Self::LitrePerSecond => Dimension::Flow,
+            Self::KilogramPerHour | Self::TonnePerHour => Dimension::MassFlow,
             Self::One => Dimension::Count,
             Self::Volt | Self::Ampere | Self::Hertz | Self::Celsius | Self::VoltAmpere => Dimension::Other,
-            Self::CubicMetrePerHour | Self::MetrePerSecond | Self::Kilopascal | Self::Percent => Dimension::Other,
+            Self::MetrePerSecond | Self::Kilopascal | Self::Percent => Dimension::Other,
             Self::Degree | Self::PartsPerMillion | Self::MicrogramPerCubicMetre => Dimension::Other,
             Self::MilligramPerCubicMetre | Self::MilligramPerNormalCubicMetre => Dimension::Other,
             Self::NormalCubicMetrePerHour | Self::MilligramPerLitre => Dimension::Other,
@@ -235,11 +261,24 @@ impl Unit {
         }
     }
 
-    /// Returns the factor from this unit to the base unit of its dimension (kWh, kvarh, kW, kvar, m³, kg, 1).
+    /// Says whether a level of it, held over time, is an amount: of a rate as much of its base unit an hour, of a
+    /// temperature degree hours.
+    pub const fn is_integrated(self) -> bool {
+        let is_rate = matches!(
+            self.dimension(),
+            Dimension::ActivePower | Dimension::ReactivePower | Dimension::Flow | Dimension::MassFlow
+        );
+        is_rate || matches!(self, Self::Celsius)
+    }
+
+    /// Returns the factor from this unit to the base unit of its dimension (kWh, kvarh, kW, kvar, m³, kg, m³/h,
+    /// kg/h, 1).
     pub const fn base_factor(self) -> f64 {
         match self {
             Self::WattHour | Self::VarHour | Self::Watt | Self::Var | Self::Litre => 1e-3,
-            Self::MegawattHour | Self::Megawatt | Self::Tonne => 1e3,
+            Self::MegawattHour | Self::Megawatt | Self::Tonne | Self::TonnePerHour => 1e3,
+            Self::LitrePerMinute => 0.06,
+            Self::LitrePerSecond => 3.6,
             Self::Megajoule => 1.0 / 3.6,
             Self::Gigajoule => 1e3 / 3.6,
             _ => 1.0,

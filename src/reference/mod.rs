@@ -10,6 +10,7 @@ pub mod fuel;
 mod grid;
 pub mod gwp;
 mod holiday;
+pub mod tariff;
 pub mod threshold;
 pub mod toe;
 
@@ -28,6 +29,7 @@ pub use gwp::Potentials;
 pub use holiday::Holiday;
 pub use threshold::Thresholds;
 pub use toe::ToeFactors;
+use tariff::Tariffs;
 
 use crate::model::id::Digest;
 
@@ -41,6 +43,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("toe.toml", include_str!("../../config/reference/toe.toml")),
     ("vn_grid_factors.toml", include_str!("../../config/reference/vn_grid_factors.toml")),
     ("vn_holidays.toml", include_str!("../../config/reference/vn_holidays.toml")),
+    ("vn_tariffs.toml", include_str!("../../config/reference/vn_tariffs.toml")),
 ];
 
 /// How surely an entry is known.
@@ -77,6 +80,7 @@ pub struct Reference {
     carbon: Arc<Carbon>,
     /// By name of the set, then by date.
     holidays: BTreeMap<String, BTreeMap<Date, Holiday>>,
+    tariffs: Arc<Tariffs>,
 }
 
 /// What greenhouse gases are worked out from.
@@ -175,6 +179,12 @@ struct File {
     threshold: Vec<threshold::Entry>,
     #[serde(default)]
     holiday: Vec<holiday::Entry>,
+    #[serde(default)]
+    tariff_schedule: Vec<tariff::ScheduleEntry>,
+    #[serde(default)]
+    tariff_price: Vec<tariff::PriceEntry>,
+    #[serde(default)]
+    power_factor_target: Vec<tariff::TargetEntry>,
 }
 
 impl Reference {
@@ -214,6 +224,15 @@ impl Reference {
             file.blend.into_iter().try_for_each(|entry| carbon.potentials.insert_blend(entry, origin))?;
             file.toe.into_iter().try_for_each(|entry| carbon.toe.insert(entry, origin))?;
             file.threshold.into_iter().try_for_each(|entry| carbon.thresholds.insert(entry, origin))?;
+            for entry in file.tariff_schedule {
+                Arc::make_mut(&mut reference.tariffs).add_schedule(entry, name, version)?;
+            }
+            for entry in file.tariff_price {
+                Arc::make_mut(&mut reference.tariffs).add_price(entry, name, version)?;
+            }
+            for entry in file.power_factor_target {
+                Arc::make_mut(&mut reference.tariffs).add_target(entry, name, version)?;
+            }
             let set = reference.holidays.entry(file.set.unwrap_or_default()).or_default();
             for entry in file.holiday {
                 holiday::insert(set, entry, name, version)?;
@@ -269,6 +288,11 @@ impl Reference {
         self.grid_factors.values()
     }
 
+    /// Returns the electricity tariffs.
+    pub fn tariffs(&self) -> &Tariffs {
+        &self.tariffs
+    }
+
     /// Returns the holidays of a set, by date; `None` for an unknown set.
     pub fn holidays(&self, set: &str) -> Option<&BTreeMap<Date, Holiday>> {
         self.holidays.get(set)
@@ -289,7 +313,7 @@ impl Reference {
         let carbon = &self.carbon;
         let fuels = carbon.fuels.rows().chain(carbon.potentials.rows());
         let watched = carbon.toe.rows().chain(carbon.thresholds.rows());
-        grid.chain(mixes).chain(holidays).chain(fuels).chain(watched).collect()
+        grid.chain(mixes).chain(holidays).chain(fuels).chain(watched).chain(self.tariffs.rows()).collect()
     }
 
     /// Returns the entry that a record names by id and version.

@@ -1,54 +1,113 @@
-//! Energy and other media through the meters of an asset's boundary.
+//! Electricity through the meters of an asset's boundary: what it used, where it came from, and what the grid's part of
+//! it costs.
 
-use super::{Scope, Span};
+use super::{Amount, Scope, Span, media};
+use crate::engine::baseline::divide;
+use crate::engine::meter::Reading;
+use crate::engine::medium::Medium;
+use crate::engine::stage::SLIDING_MINUTES;
 use crate::model::fact::{Facts, Measure};
-use crate::model::tag::TagIndex;
+use crate::model::time::Grain;
+use crate::reference::tariff::Band;
 
-const ELECTRICITY: [Measure; 8] = [
-    Measure::Electricity,
-    Measure::ElectricitySubstituted,
-    Measure::ElectricityExcluded,
+/// What is summed from children beside the measures that every medium has.
+pub(super) const BESIDE: [Measure; 12] = [
+    Measure::ElectricityImport,
+    Measure::ElectricityExport,
+    Measure::ElectricityGeneration,
+    Measure::ElectricityRenewable,
     Measure::ReactiveEnergy,
-    Measure::ElectricityObserved,
-    Measure::ElectricityExpected,
     Measure::ReactiveObserved,
     Measure::ReactiveExpected,
+    Measure::ElectricityPeakBand,
+    Measure::ElectricityNormalBand,
+    Measure::ElectricityOffPeakBand,
+    Measure::ElectricityCost,
+    Measure::ElectricityUnpriced,
 ];
 
-/// Adds net and reactive electricity: of the asset's own boundary meters, or its children's where it says so.
+/// Adds electricity: of the asset's own boundary meters, or its children's where it says so.
 pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
+    if !scope.asset.boundary.has_electricity() {
+        media::sum_children(scope, Medium::Electricity, facts);
+        return media::submetered(scope, Medium::Electricity, facts);
+    }
+    net(scope, facts);
+    reactive(scope, facts);
+    media::submetered(scope, Medium::Electricity, facts);
+    price(scope, facts);
+}
+
+/// Net electricity = import + generation − export. What was substituted or left out adds up over all of them, an
+/// export's too: it is about how much of the figures is no measurement, and one never hides another.
+fn net(scope: &Scope<'_>, facts: &mut Facts) {
     let boundary = &scope.asset.boundary;
-    if !boundary.has_electricity() {
-        if scope.asset.sum_children.electricity {
-            scope.sum_children(&ELECTRICITY, facts);
-        }
+    let [import, fuelled, renewable, export] =
+        [&boundary.electricity, &boundary.generation, &boundary.renewable, &boundary.export]
+            .map(|meters| scope.total(meters));
+    facts.set(Measure::Electricity, import.amount + fuelled.amount + renewable.amount - export.amount);
+    facts.set(Measure::ElectricityImport, import.amount);
+    let has = |lists: &[&Vec<Reading>]| lists.iter().any(|list| !list.is_empty());
+    if has(&[&boundary.generation, &boundary.renewable]) {
+        facts.set(Measure::ElectricityGeneration, fuelled.amount + renewable.amount);
+        facts.set(Measure::ElectricityRenewable, renewable.amount);
+    }
+    if has(&[&boundary.export]) {
+        facts.set(Measure::ElectricityExport, export.amount);
+    }
+    let all = [import, fuelled, renewable, export];
+    facts.set(Measure::ElectricitySubstituted, all.iter().map(|total| total.substituted).sum());
+    facts.set(Measure::ElectricityExcluded, all.iter().map(|total| total.excluded).sum());
+    if let Span::Whole { window, .. } = scope.span {
+        let lists = [&boundary.electricity, &boundary.generation, &boundary.renewable, &boundary.export];
+        let read = lists.iter().zip(&all).filter(|(list, _)| !list.is_empty()).map(|(_, total)| total.observed_ms);
+        facts.set(Measure::ElectricityExpected, i128::from(window.length_ms()));
+        facts.set(Measure::ElectricityObserved, i128::from(read.min().unwrap_or(0)));
+    }
+}
+
+fn reactive(scope: &Scope<'_>, facts: &mut Facts) {
+    let meters = &scope.asset.boundary.reactive;
+    if meters.is_empty() {
         return;
     }
-    let signed = boundary
-        .electricity
-        .iter()
-        .chain(&boundary.generation)
-        .map(|tag| (1, *tag))
-        .chain(boundary.export.iter().map(|tag| (-1, *tag)));
-    facts.set(Measure::Electricity, 0);
-    facts.set(Measure::ElectricitySubstituted, 0);
-    facts.set(Measure::ElectricityExcluded, 0);
-    for (sign, minute) in signed.clone().filter_map(|(sign, tag)| Some((sign, scope.contribution(tag)?))) {
-        facts.add(Measure::Electricity, sign * minute.amount);
-        facts.add(Measure::ElectricitySubstituted, sign * minute.substituted);
-        facts.add(Measure::ElectricityExcluded, sign * minute.excluded);
-    }
-    if !boundary.reactive.is_empty() {
-        facts.set(Measure::ReactiveEnergy, boundary.reactive.iter().map(|tag| scope.amount(*tag)).sum());
-    }
+    let Amount { amount, observed_ms, .. } = scope.total(meters);
+    facts.set(Measure::ReactiveEnergy, amount);
     if let Span::Whole { window, .. } = scope.span {
-        let expected_ms = i128::from(window.length_ms());
-        let meters: Vec<TagIndex> = signed.map(|(_, tag)| tag).collect();
-        facts.set(Measure::ElectricityExpected, expected_ms);
-        facts.set(Measure::ElectricityObserved, i128::from(scope.observed_ms(&meters)));
-        if !boundary.reactive.is_empty() {
-            facts.set(Measure::ReactiveExpected, expected_ms);
-            facts.set(Measure::ReactiveObserved, i128::from(scope.observed_ms(&boundary.reactive)));
-        }
+        facts.set(Measure::ReactiveExpected, i128::from(window.length_ms()));
+        facts.set(Measure::ReactiveObserved, i128::from(observed_ms));
     }
+}
+
+/// Puts what the grid delivered into the band of its minute and prices it. What is given back earns nothing here.
+fn price(scope: &Scope<'_>, facts: &mut Facts) {
+    let Some(rate) = scope.plant.tariff.as_ref().and_then(|tariff| tariff.at(scope.span.start())) else { return };
+    let energy = facts.amount(Measure::ElectricityImport);
+    for (band, measure) in [
+        (Band::Peak, Measure::ElectricityPeakBand),
+        (Band::Normal, Measure::ElectricityNormalBand),
+        (Band::OffPeak, Measure::ElectricityOffPeakBand),
+    ] {
+        facts.set(measure, if band == rate.band { energy } else { 0 });
+    }
+    match rate.price {
+        Some(price) => facts.set(Measure::ElectricityCost, divide(energy * i128::from(price), 1_000_000)),
+        None => facts.set(Measure::ElectricityUnpriced, energy),
+    }
+}
+
+/// Returns the peak measures that the end of a block sets: the electricity of the whole block.
+pub(in crate::engine) fn stage(block: Grain, merged: &Facts) -> Facts {
+    let measure = match block {
+        Grain::QuarterHour => Measure::QuarterHourPeak,
+        Grain::HalfHour => Measure::HalfHourPeak,
+        _ => return Facts::default(),
+    };
+    merged.get(Measure::Electricity).map(|energy| (measure, energy)).into_iter().collect()
+}
+
+/// Returns the electricity of the half hour that ends with a minute; nothing while its minutes aren't all known.
+pub(in crate::engine) fn slide(previous: &[i128], minute: &Facts) -> Facts {
+    let energy = minute.get(Measure::Electricity).filter(|_| previous.len() == SLIDING_MINUTES);
+    energy.map(|energy| (Measure::SlidingPeak, previous.iter().sum::<i128>() + energy)).into_iter().collect()
 }

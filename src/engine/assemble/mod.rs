@@ -4,14 +4,18 @@
 //! children; energy and parts do so only where the asset says it, and parts of a line count at its declared exit.
 //! One file a family of measures, each with one function from a [`Scope`] to the facts it adds.
 
-mod energy;
+mod baseline;
+pub(super) mod energy;
 mod fuel;
+mod media;
 mod parts;
 mod times;
 mod told;
 
 use super::calendar::Planned;
 use super::context::{Slice, Told, View};
+use super::medium::Medium;
+use super::meter::{Form, Reading, WHOLE};
 use super::plant::{Asset, Plant, Product};
 use super::series::TagMinute;
 use crate::model::context::Counted;
@@ -46,14 +50,72 @@ pub(super) enum Span<'a> {
         /// What each calendar of the plant plans in it.
         planned: &'a [Planned],
     },
-    /// Amounts to be added to a closed minute; its times and expectations stand.
-    Correction,
+    /// Amounts to be added to a closed minute, by its start; its times and expectations stand.
+    Correction(Timestamp),
+}
+
+impl Span<'_> {
+    /// Returns its first instant: what is dated counts as on its day.
+    fn start(&self) -> Timestamp {
+        match self {
+            Self::Whole { window, .. } => window.start,
+            Self::Correction(minute) => *minute,
+        }
+    }
+}
+
+/// What meters came to in a span. **Unit** of the amounts: 10⁻⁶ of the base unit of their tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Amount {
+    /// Substituted part included.
+    amount: i128,
+    /// The part that was spread over gaps, of everything added and taken away together.
+    substituted: i128,
+    /// What was left out as impossible, of everything added and taken away together.
+    excluded: i128,
+    /// Time over which every one of them was observed, bounded by the least observed.
+    observed_ms: i64,
+}
+
+impl Amount {
+    /// Adds another meter's amount with a sign; what is no measurement adds up whatever the sign.
+    fn join(self, sign: i128, other: Self) -> Self {
+        Self {
+            amount: self.amount + sign * other.amount,
+            substituted: self.substituted + other.substituted,
+            excluded: self.excluded + other.excluded,
+            observed_ms: self.observed_ms.min(other.observed_ms),
+        }
+    }
+
+    /// Returns the part `[from, to)` of a whole in millionths; parts that follow one another sum to the whole.
+    fn part(self, from: u32, to: u32) -> Self {
+        let until = |amount: i128, at: u32| (amount * i128::from(at)).div_euclid(i128::from(WHOLE));
+        let part = |amount| until(amount, to) - until(amount, from);
+        Self {
+            amount: part(self.amount),
+            substituted: part(self.substituted),
+            excluded: part(self.excluded),
+            observed_ms: self.observed_ms,
+        }
+    }
+
+    /// Returns it in the units of a medium's measures.
+    fn in_units(self, medium: Medium) -> Self {
+        let units = |amount| super::baseline::divide(amount, medium.tag_units());
+        Self {
+            amount: units(self.amount),
+            substituted: units(self.substituted),
+            excluded: units(self.excluded),
+            observed_ms: self.observed_ms,
+        }
+    }
 }
 
 /// What the facts of one asset are made from.
 #[derive(Debug, Clone, Copy)]
 struct Scope<'a> {
-    assets: &'a [Asset],
+    plant: &'a Plant,
     /// Position of the asset.
     position: usize,
     asset: &'a Asset,
@@ -61,7 +123,7 @@ struct Scope<'a> {
     tags: Contributions<'a>,
     /// Positions of its children.
     children: &'a [usize],
-    /// Facts by position; those of its children are done.
+    /// Facts by position; those of everything below it are done.
     all: &'a [Facts],
 }
 
@@ -86,18 +148,18 @@ impl<'a> Scope<'a> {
     fn window(&self) -> Option<Window> {
         match self.span {
             Span::Whole { window, .. } => Some(window),
-            Span::Correction => None,
+            Span::Correction(_) => None,
         }
     }
 
     /// Returns the scope of another asset of the same span. Sums over its children aren't for it.
     fn at(&self, position: usize) -> Self {
-        Self { asset: &self.assets[position], position, children: &[], ..*self }
+        Self { asset: &self.plant.assets[position], position, children: &[], ..*self }
     }
 
     fn positions_of_children(&self) -> impl Iterator<Item = usize> + use<'a> {
         let position = self.position;
-        self.assets.iter().enumerate().filter(move |(_, asset)| asset.parent == Some(position)).map(|(child, _)| child)
+        self.plant.assets.iter().enumerate().filter(move |(_, asset)| asset.parent == Some(position)).map(|(child, _)| child)
     }
 
     /// Returns what the asset was told, `None` where it is told nothing.
@@ -149,6 +211,39 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Returns what a meter came to.
+    fn reading(&self, reading: &Reading) -> Amount {
+        let meter = match reading {
+            Reading::Tag(tag) => {
+                return self.contribution(*tag).map_or(Amount::default(), |minute| Amount {
+                    amount: minute.amount,
+                    substituted: minute.substituted,
+                    excluded: minute.excluded,
+                    observed_ms: minute.observed_ms,
+                });
+            }
+            Reading::Meter(meter) => meter,
+        };
+        match &meter.form {
+            Form::Share { of, from, to } => self.reading(of).part(*from, *to),
+            Form::Sum { plus, minus } => {
+                let signed = plus.iter().map(|of| (1, of)).chain(minus.iter().map(|of| (-1, of)));
+                self.join(signed)
+            }
+        }
+    }
+
+    /// Returns the sum of meters; of none of them nothing, observed for no time.
+    fn total(&self, readings: &[Reading]) -> Amount {
+        self.join(readings.iter().map(|reading| (1, reading)))
+    }
+
+    fn join<'r>(&self, signed: impl Iterator<Item = (i128, &'r Reading)>) -> Amount {
+        let start = Amount { observed_ms: i64::MAX, ..Amount::default() };
+        let sum = signed.fold(start, |sum, (sign, reading)| sum.join(sign, self.reading(reading)));
+        Amount { observed_ms: if sum.observed_ms == i64::MAX { 0 } else { sum.observed_ms }, ..sum }
+    }
+
     /// Adds what the children have of some measures.
     fn sum_children(&self, measures: &[Measure], facts: &mut Facts) {
         self.sum(self.children, measures, facts);
@@ -178,35 +273,37 @@ pub(super) fn children(assets: &[Asset]) -> Vec<Vec<usize>> {
 /// Returns the facts of every asset, in plant order. `children` is what [`children`] returns of the assets, `tags`
 /// holds the contributions.
 pub(super) fn assemble(
-    assets: &[Asset],
+    plant: &Plant,
     children: &[Vec<usize>],
     span: Span<'_>,
     tags: Contributions<'_>,
 ) -> Vec<Facts> {
-    let mut all = vec![Facts::default(); assets.len()];
+    let mut all = vec![Facts::default(); plant.assets.len()];
     // Children come after their parent, so backwards each finds its children done.
-    for position in (0..assets.len()).rev() {
-        all[position] = one(assets, position, &children[position], span, tags, &all);
+    for position in (0..plant.assets.len()).rev() {
+        all[position] = one(plant, position, &children[position], span, tags, &all);
     }
     all
 }
 
-/// Returns the facts of one asset, by its position; `all` holds those of its children by theirs.
+/// Returns the facts of one asset, by its position; `all` holds those of everything below it.
 pub(super) fn one(
-    assets: &[Asset],
+    plant: &Plant,
     position: usize,
     children: &[usize],
     span: Span<'_>,
     tags: Contributions<'_>,
     all: &[Facts],
 ) -> Facts {
-    let scope = Scope { assets, position, asset: &assets[position], span, tags, children, all };
+    let scope = Scope { plant, position, asset: &plant.assets[position], span, tags, children, all };
     let mut facts = Facts::default();
     times::add(&scope, &mut facts);
     parts::add(&scope, &mut facts);
     told::add(&scope, &mut facts);
     energy::add(&scope, &mut facts);
+    media::add(&scope, &mut facts);
     // Reads the steam that the boundary added.
     fuel::add(&scope, &mut facts);
+    baseline::add(&scope, &mut facts);
     facts
 }

@@ -3,16 +3,22 @@
 //! **In**: the tables `[[asset]]`, `[calendar]`, `[records]` and `[factors]`. **Out**: typed values that know their
 //! place in the file. Whether a named tag, parent or holiday set exists is for `config` to say: it sees them all.
 
+pub mod baseline;
 pub mod calendar;
 pub mod context;
 pub mod emission;
+pub mod meter;
+pub mod tariff;
 
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
+use meter::BoundaryConfig;
+
 use super::kpi::grid::MissingFactor;
 use crate::model::context::ContextKind;
+use super::medium::Medium;
 use crate::model::id::{AssetId, TagName};
 use crate::model::record::Level;
 use crate::model::time::{Grain, Period};
@@ -64,34 +70,36 @@ pub struct AssetConfig {
     pub sum_children: Vec<Spanned<Summed>>,
 }
 
-/// The boundary meters of an asset: its own consumption is electricity + generation − export.
-///
-/// Each tag may be a counter, an interval amount or a power.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BoundaryConfig {
-    /// Active energy or power drawn from the grid.
-    #[serde(default)]
-    pub electricity: Vec<Spanned<TagName>>,
-    /// Active energy or power generated inside: solar, generator sets.
-    #[serde(default)]
-    pub generation: Vec<Spanned<TagName>>,
-    /// Active energy or power given back to the grid.
-    #[serde(default)]
-    pub export: Vec<Spanned<TagName>>,
-    /// Reactive energy or power drawn from the grid.
-    #[serde(default)]
-    pub reactive: Vec<Spanned<TagName>>,
-}
-
 /// What an asset may sum from its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Summed {
     /// Electricity and reactive energy.
     Electricity,
+    /// Fuel gas.
+    Gas,
+    /// Water.
+    Water,
+    /// Steam.
+    Steam,
+    /// Wastewater.
+    Wastewater,
     /// Produced, good, scrapped and reworked parts.
     Parts,
+}
+
+impl Summed {
+    /// Returns the medium; `None` for parts.
+    pub const fn medium(self) -> Option<Medium> {
+        match self {
+            Self::Electricity => Some(Medium::Electricity),
+            Self::Gas => Some(Medium::Gas),
+            Self::Water => Some(Medium::Water),
+            Self::Steam => Some(Medium::Steam),
+            Self::Wastewater => Some(Medium::Wastewater),
+            Self::Parts => None,
+        }
+    }
 }
 
 /// `[records]`: the windows that are closed and logged.

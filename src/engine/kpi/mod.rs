@@ -7,22 +7,26 @@ mod emissions;
 mod energy;
 pub mod grid;
 mod maintenance;
+mod media;
 mod production;
 mod quality;
 mod shares;
 pub mod threshold;
 pub mod used;
+mod water;
 
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
 
+use super::medium::Medium;
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{FactorRef, Flag, KpiId, KpiValue, Reason};
 use crate::model::time::Grain;
 use crate::reference::Reference;
 use crate::reference::toe::Basis;
 
+pub(crate) use media::{amount, cos_phi, electricity_part, peak, unmetered};
 pub use used::UsedFactors;
 
 /// Every KPI, in the order in which records and pages list them.
@@ -67,9 +71,36 @@ pub static CATALOGUE: &[&KpiDefinition] = &[
     &maintenance::corrective_maintenance_ratio::DEFINITION,
     // Energy
     &energy::electricity::DEFINITION,
+    &energy::electricity_import::DEFINITION,
+    &energy::electricity_export::DEFINITION,
+    &energy::electricity_generation::DEFINITION,
+    &energy::renewable_share::DEFINITION,
+    &energy::electricity_unmetered::DEFINITION,
+    &energy::electricity_peak::DEFINITION,
+    &energy::electricity_normal::DEFINITION,
+    &energy::electricity_off_peak::DEFINITION,
+    &energy::electricity_cost::DEFINITION,
     &energy::specific_energy::DEFINITION,
+    &energy::comprehensive_energy::DEFINITION,
     &energy::peak_demand::DEFINITION,
+    &energy::peak_demand_15min::DEFINITION,
+    &energy::peak_demand_sliding::DEFINITION,
+    &energy::load_factor::DEFINITION,
     &energy::power_factor::DEFINITION,
+    &energy::reactive_surcharge::DEFINITION,
+    &energy::gas::DEFINITION,
+    &energy::gas_unmetered::DEFINITION,
+    &energy::steam::DEFINITION,
+    &energy::steam_unmetered::DEFINITION,
+    &energy::enpi_ratio::DEFINITION,
+    &energy::energy_saving::DEFINITION,
+    // Water
+    &water::water::DEFINITION,
+    &water::water_specific::DEFINITION,
+    &water::water_unmetered::DEFINITION,
+    &water::wastewater::DEFINITION,
+    &water::wastewater_unmetered::DEFINITION,
+    &water::water_reuse_ratio::DEFINITION,
     // Emissions
     &emissions::scope_1::DEFINITION,
     &emissions::scope_1_stationary::DEFINITION,
@@ -208,6 +239,10 @@ pub struct KpiContext {
     pub toe_primary: Option<Rate>,
     /// TOE per kWh by the energy itself.
     pub toe_content: Option<Rate>,
+    /// The power factor below which reactive energy is charged.
+    pub power_factor_target: Option<Rate>,
+    /// The media whose figure is the sum of what the assets below have.
+    pub summed: Vec<Medium>,
 }
 
 /// A factor of the reference data.
@@ -223,7 +258,16 @@ impl KpiContext {
     /// Makes the context of a window; what isn't said here is as for a figure that no configuration speaks of.
     pub const fn new(grid: Result<GridChoice, Reason>, calendar_assumed: bool) -> Self {
         let used = UsedFactors::new();
-        Self { grid, calendar_assumed, used, residual_mix: None, toe_primary: None, toe_content: None }
+        Self {
+            grid,
+            calendar_assumed,
+            used,
+            residual_mix: None,
+            toe_primary: None,
+            toe_content: None,
+            power_factor_target: None,
+            summed: Vec::new(),
+        }
     }
 
     /// Adds the other factors of a reporting year: those that count on its first day.
@@ -241,6 +285,9 @@ impl KpiContext {
         };
         self.toe_primary = rate(Basis::PrimaryEnergy);
         self.toe_content = rate(Basis::EnergyContent);
+        let target = Date::new(year, 1, 1).ok().and_then(|day| reference.tariffs().power_factor_target(day));
+        self.power_factor_target =
+            target.map(|target| Rate { value: target.value, factor: target.dated.factor.clone() });
         self
     }
 
@@ -248,6 +295,13 @@ impl KpiContext {
     #[must_use]
     pub fn with_factors(mut self, used: UsedFactors) -> Self {
         self.used = used;
+        self
+    }
+
+    /// Adds the media that are summed from the assets below: their KPIs say so.
+    #[must_use]
+    pub fn with_summed(mut self, media: Vec<Medium>) -> Self {
+        self.summed = media;
         self
     }
 }
@@ -321,6 +375,9 @@ pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context
     }
     if definition.measures.contains(&Measure::NoData) && context.calendar_assumed {
         flags.push(Flag::CalendarAssumed);
+    }
+    if context.summed.iter().any(|medium| definition.measures.contains(&medium.measures().amount)) {
+        flags.push(Flag::Summed);
     }
     let mut factors = outcome.factors;
     if outcome.value.is_ok() {
@@ -422,6 +479,14 @@ pub(crate) mod testing {
         let factor = FactorRef { id: "vn_grid_2023".to_owned(), version: Digest::ZERO, year: 2023 };
         let grid = Ok(GridChoice { tco2e_per_mwh: 0.6592, factor, provisional: false });
         KpiContext::new(grid, false).with_reference(&Reference::builtin(), 2023)
+    }
+
+    /// Evaluates one KPI over a month with the power factor that bills of the time ask for.
+    pub(crate) fn month(kpi: &str, pairs: &[(Measure, i128)]) -> KpiValue {
+        let facts: Facts = pairs.iter().copied().collect();
+        let context = KpiContext::new(Err(Reason::NoPublishedFactor), false);
+        let context = context.with_reference(&Reference::builtin(), 2026);
+        evaluate(find(kpi).unwrap(), &facts, Grain::Month, &context)
     }
 
     /// Asserts a value to 1e-6 relative.

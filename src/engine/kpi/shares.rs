@@ -43,6 +43,11 @@ const fn metered(
     Input { amount, substituted: Some(substituted), excluded, declared: Declared::Nothing, observed: Some(observed) }
 }
 
+/// What sub-meters explain of a medium.
+const fn submetered(amount: Measure, observed: (Measure, Measure)) -> Input {
+    Input { amount, substituted: None, excluded: &[], declared: Declared::Nothing, observed: Some(observed) }
+}
+
 /// An input that is only ever declared.
 const fn declared(amount: Measure) -> Input {
     Input { amount, substituted: None, excluded: &[], declared: Declared::Everything, observed: None }
@@ -58,6 +63,30 @@ const INPUTS: &[Input] = &[
     ),
     metered(
         Measure::Electricity,
+        Measure::ElectricitySubstituted,
+        &[Measure::ElectricityExcluded],
+        (Measure::ElectricityObserved, Measure::ElectricityExpected),
+    ),
+    metered(
+        Measure::ElectricityImport,
+        Measure::ElectricitySubstituted,
+        &[Measure::ElectricityExcluded],
+        (Measure::ElectricityObserved, Measure::ElectricityExpected),
+    ),
+    metered(
+        Measure::ElectricityExport,
+        Measure::ElectricitySubstituted,
+        &[Measure::ElectricityExcluded],
+        (Measure::ElectricityObserved, Measure::ElectricityExpected),
+    ),
+    metered(
+        Measure::ElectricityGeneration,
+        Measure::ElectricitySubstituted,
+        &[Measure::ElectricityExcluded],
+        (Measure::ElectricityObserved, Measure::ElectricityExpected),
+    ),
+    metered(
+        Measure::ElectricityWithBaseline,
         Measure::ElectricitySubstituted,
         &[Measure::ElectricityExcluded],
         (Measure::ElectricityObserved, Measure::ElectricityExpected),
@@ -102,6 +131,12 @@ const INPUTS: &[Input] = &[
             (Measure::FuelObserved, Measure::FuelExpected),
         )
     },
+    // What sub-meters explain: only for how long they were read. What they lack is in the remainder.
+    submetered(Measure::ElectricitySubmetered, (Measure::ElectricitySubmeteredObserved, Measure::ElectricityExpected)),
+    submetered(Measure::GasSubmetered, (Measure::GasSubmeteredObserved, Measure::GasExpected)),
+    submetered(Measure::WaterSubmetered, (Measure::WaterSubmeteredObserved, Measure::WaterExpected)),
+    submetered(Measure::SteamSubmetered, (Measure::SteamSubmeteredObserved, Measure::SteamExpected)),
+    submetered(Measure::WastewaterSubmetered, (Measure::WastewaterSubmeteredObserved, Measure::WastewaterExpected)),
     // Calibration and fault time never enters an average.
     Input {
         amount: Measure::ValidTime,
@@ -173,8 +208,8 @@ pub(super) fn coverage(definition: &KpiDefinition, facts: &Facts) -> Option<f64>
 /// Returns the shares of the input of which the smallest share was measured, the first such in the order of
 /// [`INPUTS`]; `None` where no input of the KPI has an amount.
 ///
-/// The parts of a net amount may have different signs, so shares are of the sum of their magnitudes: measured,
-/// substituted and declared together are 1. What was excluded is a share of all that was seen, itself included.
+/// Of net electricity the shares are of everything that was read, in and out: measured, substituted and declared
+/// together are 1. What was excluded is a share of all that was seen, itself included.
 pub(super) fn shares(definition: &KpiDefinition, facts: &Facts) -> Option<Shares> {
     let uses = |measure: Measure| definition.reveals().contains(&measure);
     let inputs = INPUTS.iter().filter(|input| uses(input.amount)).filter_map(|input| of_input(input, facts));
@@ -187,7 +222,10 @@ pub(super) fn shares(definition: &KpiDefinition, facts: &Facts) -> Option<Shares
 }
 
 fn of_input(input: &Input, facts: &Facts) -> Option<Shares> {
-    let amount = facts.amount(input.amount);
+    let amount = match input.substituted {
+        Some(Measure::ElectricitySubstituted) => electricity_read(facts, input.amount),
+        _ => facts.amount(input.amount),
+    };
     let substituted = input.substituted.map_or(0, |measure| facts.amount(measure));
     let declared = match input.declared {
         Declared::Nothing => 0,
@@ -208,6 +246,17 @@ fn of_input(input: &Input, facts: &Facts) -> Option<Shares> {
         declared: share(declared),
         excluded: ratio(excluded, inside + excluded),
     })
+}
+
+/// Returns the electricity that was read in all: what is substituted is told of imports, generation and exports
+/// together. Facts that don't tell them apart have the amount itself. **Unit**: 10⁻⁶ kWh.
+fn electricity_read(facts: &Facts, amount: Measure) -> i128 {
+    match facts.get(Measure::ElectricityImport) {
+        Some(import) => {
+            import + facts.amount(Measure::ElectricityGeneration) + facts.amount(Measure::ElectricityExport)
+        }
+        None => facts.amount(amount).abs(),
+    }
 }
 
 /// Returns the planned operation time of which a state is known. **Unit**: ms.
@@ -249,7 +298,14 @@ mod tests {
     #[test]
     fn a_net_amount_of_parts_with_different_signs_has_shares_of_their_magnitudes() {
         // 30 kWh drawn and measured, 20 kWh given back over a gap: net 10.
-        let shares = electricity(10, -20, 0).unwrap();
+        let facts = [
+            (Measure::Electricity, 10 * KWH),
+            (Measure::ElectricityImport, 30 * KWH),
+            (Measure::ElectricityExport, 20 * KWH),
+            (Measure::ElectricitySubstituted, 20 * KWH),
+            (Measure::ElectricityObserved, 1),
+        ];
+        let shares = day("electricity", &facts).shares.unwrap();
         assert_eq!((shares.measured, shares.substituted), (0.6, 0.4));
     }
 

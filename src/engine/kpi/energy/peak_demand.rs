@@ -1,8 +1,8 @@
 //! Peak demand.
 
-use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, ratio};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, peak, ratio};
 use crate::model::fact::{Facts, Measure};
-use crate::model::record::{KpiId, Reason};
+use crate::model::record::KpiId;
 use crate::model::time::Grain;
 
 pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
@@ -31,12 +31,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
 };
 
 fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
-    let missing = if facts.get(Measure::Electricity).is_some() { Reason::NotMergeable } else { Reason::NoInput };
-    let value = match facts.get(Measure::HalfHourPeak).ok_or(missing) {
-        Ok(0) if facts.amount(Measure::ElectricityObserved) == 0 => Err(Reason::NoData),
-        peak => peak.map(|energy| ratio(energy * 2, 1_000_000)),
-    };
-    value.into()
+    peak(facts, Measure::HalfHourPeak).map(|energy| ratio(energy * 2, 1_000_000)).into()
 }
 
 #[cfg(test)]

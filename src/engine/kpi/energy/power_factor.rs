@@ -1,8 +1,8 @@
 //! Power factor.
 
-use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, electricity_micro_kwh};
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, cos_phi};
 use crate::model::fact::{Facts, Measure};
-use crate::model::record::{KpiId, Reason};
+use crate::model::record::KpiId;
 use crate::model::time::Grain;
 
 pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
@@ -10,12 +10,13 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     name_en: "Power factor",
     name_vi: "Hệ số công suất",
     family: Family::Energy,
-    definition_en: "Power factor over the window, from active and reactive energy as billed.",
-    definition_vi: "Hệ số công suất trong kỳ, tính từ điện năng tác dụng và phản kháng như trên hóa đơn.",
+    definition_en: "Power factor over the window as billed: from active and reactive energy drawn from the grid.",
+    definition_vi: "Hệ số công suất trong kỳ, tính như trên hóa đơn: từ điện năng tác dụng và phản kháng nhận từ lưới.",
     formula: "A_p / √(A_p² + A_q²) from kWh and kvarh",
     unit: "1",
     measures: &[
         Measure::Electricity,
+        Measure::ElectricityImport,
         Measure::ElectricitySubstituted,
         Measure::ElectricityExcluded,
         Measure::ElectricityObserved,
@@ -26,23 +27,14 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     ],
     standard: "Circular 15/2014/TT-BCT, cosφ of the billing period",
     finest_grain: Grain::QuarterHour,
-    method: 1,
+    method: 2,
     no_value_en: "reactive energy is not measured, or no energy was used",
     no_value_vi: "không đo điện năng phản kháng, hoặc không dùng điện",
     compute,
 };
 
-#[expect(clippy::cast_precision_loss, reason = "the final ratio is the one place where f64 appears")]
 fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
-    let value = electricity_micro_kwh(facts).and_then(|active| {
-        let reactive = facts.get(Measure::ReactiveEnergy).ok_or(Reason::NoInput)?;
-        if reactive == 0 && facts.get(Measure::ReactiveObserved) == Some(0) {
-            return Err(Reason::NoData);
-        }
-        let apparent = (active as f64).hypot(reactive as f64);
-        if apparent > 0.0 { Ok(active as f64 / apparent) } else { Err(Reason::NoEnergy) }
-    });
-    value.into()
+    cos_phi(facts).into()
 }
 
 #[cfg(test)]

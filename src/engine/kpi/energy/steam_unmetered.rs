@@ -1,0 +1,65 @@
+//! Steam, unmetered remainder.
+
+use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, unmetered};
+use crate::engine::medium::Medium;
+use crate::model::fact::{Facts, Measure};
+use crate::model::record::KpiId;
+use crate::model::time::Grain;
+
+pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
+    id: KpiId::of("steam_unmetered"),
+    name_en: "Steam, unmetered remainder",
+    name_vi: "Phần hơi chưa đo nhánh",
+    family: Family::Energy,
+    definition_en: "What the boundary meters of steam count and no meter below them explains. Below 0 the meters contradict each other; it is told as it is.",
+    definition_vi: "Lượng hơi qua công tơ ranh giới mà các công tơ nhánh không giải thích được; giá trị âm nghĩa là các công tơ mâu thuẫn nhau và vẫn được công bố.",
+    formula: "own − Σ sub-meters",
+    unit: "t",
+    measures: &[
+        Measure::Steam,
+        Measure::SteamSubstituted,
+        Measure::SteamExcluded,
+        Measure::SteamObserved,
+        Measure::SteamExpected,
+        Measure::SteamSubmetered,
+        Measure::SteamSubmeteredObserved,
+    ],
+    standard: "ISO 50001, measured energy balance",
+    finest_grain: Grain::QuarterHour,
+    method: 1,
+    no_value_en: "nothing below the boundary is metered, or a meter was not read in the window",
+    no_value_vi: "không có công tơ nhánh nào, hoặc không đọc được công tơ trong kỳ",
+    compute,
+};
+
+fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
+    unmetered(facts, Medium::Steam)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::kpi::testing::{day, near, none};
+    use crate::model::fact::Measure;
+    use crate::model::record::{Flag, Reason};
+
+    #[test]
+    fn below_zero_it_is_flagged_and_never_clamped() {
+        let of = |submetered| {
+            day(
+                "steam_unmetered",
+                &[
+                    (Measure::Steam, 10_000_000),
+                    (Measure::SteamObserved, 60),
+                    (Measure::SteamExpected, 60),
+                    (Measure::SteamSubmetered, submetered),
+                    (Measure::SteamSubmeteredObserved, 45),
+                ],
+            )
+        };
+        near(&of(8_000_000), 2.0);
+        assert_eq!((of(8_000_000).coverage, of(8_000_000).flags), (Some(0.75), vec![]));
+        near(&of(12_000_000), -2.0);
+        assert_eq!(of(12_000_000).flags, [Flag::NegativeRemainder]);
+        none(&day("steam_unmetered", &[(Measure::Steam, 1), (Measure::SteamObserved, 1)]), Reason::NoInput);
+    }
+}
