@@ -88,6 +88,54 @@ pub(super) struct Shares {
     excluded: f64,
 }
 
+/// What is declared. Fields that a kind doesn't have are left out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes engine::declared::form::Form")]
+pub(super) struct DeclarationForm {
+    /// `fuel`, `refrigerant`, `process`, `steam`, `contract`, `waste` or `electricity_bill`.
+    kind: String,
+    /// The asset; the site where it is left out.
+    asset: Option<String>,
+    /// A month, a year, a day, two days that are both in it, or two instants.
+    #[schema(example = "2026-09-26/2026-10-25")]
+    period: String,
+    /// A decimal number above 0, exact to six places.
+    #[schema(example = "12.5")]
+    quantity: String,
+    /// `kg`, `t`, `L`, `m3`, `kWh`, `MWh`, `MJ` or `GJ`.
+    unit: String,
+    /// The paper it rests on.
+    document: String,
+    /// The declaration in whose place it stands once approved.
+    replaces: Option<i64>,
+    /// Of fuel: its id.
+    fuel: Option<String>,
+    /// Of fuel: `stationary` or `mobile`.
+    combustion: Option<String>,
+    /// Of refrigerant: its id.
+    gas: Option<String>,
+    /// Of process: what goes in.
+    input: Option<String>,
+    /// Of process and steam: id of the source whose factor it takes.
+    factor: Option<String>,
+    /// Of contract: kg CO₂e per kWh.
+    kg_per_kwh: Option<String>,
+    /// Of contract: contract or certificate.
+    instrument: Option<String>,
+    /// Of waste: `recycled`, `hazardous`, `landfilled` or `other`.
+    stream: Option<String>,
+    /// Of electricity_bill: peak hours.
+    peak_kwh: Option<String>,
+    /// Of electricity_bill: normal hours.
+    normal_kwh: Option<String>,
+    /// Of electricity_bill: off-peak hours.
+    off_peak_kwh: Option<String>,
+    /// Of electricity_bill: reactive energy.
+    reactive_kvarh: Option<String>,
+    /// Of electricity_bill: what is charged, before VAT.
+    amount_vnd: Option<String>,
+}
+
 /// Why there is no value.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
@@ -116,6 +164,7 @@ pub(super) enum Reason {
     NoMaterial,
     NoPersonnel,
     NoWastewater,
+    NotDeclared,
 }
 
 /// What a reader must know beside a value.
@@ -137,6 +186,7 @@ pub(super) enum Flag {
     ContractsAboveImport,
     Summed,
     NegativeRemainder,
+    Declared,
 }
 
 /// A reference entry.

@@ -36,6 +36,7 @@ pub(super) const fn reason(reason: Reason, language: Language) -> &'static str {
         Reason::NoMaterial => ("chưa có vật tư tiêu hao", "no material was consumed"),
         Reason::NoPersonnel => ("không có người có mặt", "nobody attended"),
         Reason::NoWastewater => ("không có nước thải", "there was no wastewater"),
+        Reason::NotDeclared => ("chưa có khai báo được phê duyệt cho kỳ", "nothing is declared and approved"),
     };
     language.pick(vi, en)
 }
@@ -87,6 +88,7 @@ pub(super) const fn flag(flag: Flag, language: Language) -> &'static str {
         Flag::NegativeRemainder => {
             ("công tơ nhánh đếm nhiều hơn công tơ tổng", "sub-meters count more than the boundary")
         }
+        Flag::Declared => ("có phần theo khai báo, không phải đo", "contains declared quantities"),
     };
     language.pick(vi, en)
 }

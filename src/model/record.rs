@@ -110,6 +110,8 @@ pub enum Reason {
     NoPersonnel,
     /// There was no wastewater, neither leaving nor used again.
     NoWastewater,
+    /// Nothing is declared and approved for the window.
+    NotDeclared,
 }
 
 impl Reason {
@@ -139,6 +141,7 @@ impl Reason {
             Self::NoMaterial => "no_material",
             Self::NoPersonnel => "no_personnel",
             Self::NoWastewater => "no_wastewater",
+            Self::NotDeclared => "not_declared",
         }
     }
 }
@@ -171,6 +174,8 @@ pub enum Flag {
     Summed,
     /// What meters below the boundary count is more than what the boundary counts.
     NegativeRemainder,
+    /// Contains quantities that people declared and nobody measured.
+    Declared,
 }
 
 /// Which reference entry a value rests on.

@@ -14,6 +14,7 @@ mod shares;
 pub mod threshold;
 pub mod used;
 mod water;
+mod waste;
 
 use std::sync::LazyLock;
 
@@ -101,6 +102,12 @@ pub static CATALOGUE: &[&KpiDefinition] = &[
     &water::wastewater::DEFINITION,
     &water::wastewater_unmetered::DEFINITION,
     &water::water_reuse_ratio::DEFINITION,
+    // Waste
+    &waste::waste::DEFINITION,
+    &waste::waste_specific::DEFINITION,
+    &waste::waste_recycling_rate::DEFINITION,
+    &waste::hazardous_share::DEFINITION,
+    &waste::landfill_share::DEFINITION,
     // Emissions
     &emissions::scope_1::DEFINITION,
     &emissions::scope_1_stationary::DEFINITION,
@@ -372,6 +379,9 @@ pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context
     }
     if shares::is_excluded(definition, facts) {
         flags.push(Flag::Excluded);
+    }
+    if shares::is_declared(definition, facts) {
+        flags.push(Flag::Declared);
     }
     if definition.measures.contains(&Measure::NoData) && context.calendar_assumed {
         flags.push(Flag::CalendarAssumed);

@@ -183,6 +183,16 @@ pub(super) fn is_substituted(definition: &KpiDefinition, facts: &Facts) -> bool 
     any(definition, facts, measures)
 }
 
+/// Says whether anything that the KPI rests on was declared.
+pub(super) fn is_declared(definition: &KpiDefinition, facts: &Facts) -> bool {
+    let measures = INPUTS.iter().filter_map(|input| match &input.declared {
+        Declared::Nothing => None,
+        Declared::Part(part) => Some(part),
+        Declared::Everything => Some(&input.amount),
+    });
+    any(definition, facts, measures)
+}
+
 /// Says whether growth was left out of anything that the KPI rests on as impossible.
 pub(super) fn is_excluded(definition: &KpiDefinition, facts: &Facts) -> bool {
     // What a channel leaves out is in its coverage: it is no amount.
