@@ -12,6 +12,7 @@
 //! from the stored samples ([`Engine::recompute`]), and revises the closed windows that hold it.
 
 mod assemble;
+pub mod bill;
 mod blocks;
 pub mod baseline;
 pub mod calendar;
