@@ -7,8 +7,10 @@
 //!
 //! What can be added: a file with its handler, and its line in [`router`].
 
+mod bills;
 pub mod config;
 mod context;
+mod declarations;
 pub mod edge;
 mod extract;
 mod gateways;
@@ -47,6 +49,8 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use bills::compare as compare_bill;
+pub(crate) use declarations::ComparisonBody;
 pub use gateways::{GatewayBody, StreamBody};
 pub use health::{ComponentBody, HealthReport};
 pub use kpis::{Kpi, Kpis};
@@ -174,7 +178,12 @@ pub fn router(api: &Arc<Api>) -> Router {
         .routes(routes!(health::health));
     routes = match api.backend {
         Backend::Hub(_) => routes.routes(routes!(pages::put_page)),
-        Backend::Edge(_) => routes.routes(routes!(context::list, context::tell)),
+        Backend::Edge(_) => routes
+            .routes(routes!(context::list, context::tell))
+            .routes(routes!(declarations::declarations, declarations::enter))
+            .routes(routes!(declarations::approve))
+            .routes(routes!(declarations::withdraw))
+            .routes(routes!(declarations::comparison)),
     };
     let (router, document) = routes.split_for_parts();
     router.with_state(Arc::clone(api)).merge(openapi::pages(document))

@@ -48,6 +48,7 @@ pub(super) fn document() -> OpenApi {
         .tags(Some([
             tag("kpi", "Figures and what they mean."),
             tag("directory", "What figures are about, and who delivers them."),
+            tag("declarations", "What nobody measures and people answer for; on a box."),
             tag("operation", "How the program is."),
             tag("pages", "How gateways deliver signed pages."),
         ]))

@@ -32,6 +32,7 @@ const ASSETS_MAX: usize = 100;
 #[template(path = "edge.html")]
 pub(super) struct Overview {
     t: &'static Texts,
+    lang: &'static str,
     name: String,
     site: String,
     gateway: String,
@@ -90,6 +91,7 @@ impl Overview {
         let [sources, sinks, others] = view.components(api, zone).map_err(|error| store_problem(&error))?;
         Ok(Self {
             t: language.texts(),
+            lang: language.code(),
             name: edge.plant.assets.first().and_then(|site| site.name.clone()).unwrap_or(edge.plant.site.to_string()),
             site: edge.plant.site.to_string(),
             gateway: edge.gateway.to_string(),

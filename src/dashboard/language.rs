@@ -177,6 +177,25 @@ texts! {
     reported: "Thiết bị của cơ sở báo" / "Reported by the site's box";
     about: "Của" / "About";
     back: "Về trang tổng quan" / "Back to the overview";
+
+    declarations: "Số liệu khai báo" / "Declared quantities";
+    declarations_hint: "Số liệu khai báo chỉ được tính sau khi người thứ hai phê duyệt; không bao giờ được coi là số đo." / "A declared quantity counts once a second person has approved it, and never as measured.";
+    number: "Số" / "Number";
+    declared_kind: "Nội dung" / "What";
+    document: "Chứng từ" / "Document";
+    more_in_api: "Còn các khai báo cũ hơn, xem qua API." / "Older ones are listed by the API.";
+    bill_title: "Hóa đơn điện so với số đo" / "Electricity bill beside the measurement";
+    billed: "Hóa đơn" / "Billed";
+    measured: "Đo được" / "Measured";
+    difference: "Chênh lệch" / "Difference";
+    bill_total: "Tổng" / "Total";
+    peak_band: "Cao điểm" / "Peak";
+    normal_band: "Bình thường" / "Normal";
+    off_peak_band: "Thấp điểm" / "Off-peak";
+    explanations: "Nguyên nhân có thể" / "What can explain it";
+    likely: "có cơ sở" / "likely";
+    possible: "có thể" / "possible";
+    unexplained: "Chưa rõ nguyên nhân" / "Not explained";
     signature_note: "Mã xác thực thiết bị cho thấy trang đến từ thiết bị nào và chưa bị sửa; nó không thay chữ ký số." / "The page signature shows which gateway a page came from and that it wasn't edited; it is not a legal digital signature.";
 }
 

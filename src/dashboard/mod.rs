@@ -10,11 +10,13 @@
 mod assets;
 mod cell;
 mod components;
+mod declarations;
 mod edge;
 mod format;
 mod hub;
 mod language;
 mod source;
+mod told;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -43,6 +45,8 @@ pub fn router(api: &Arc<Api>) -> Router {
         .route("/", get(overview))
         .route("/live", get(live))
         .route("/source", get(source::page))
+        .route("/declarations", get(declarations::page))
+        .route("/declarations/{id}", get(declarations::bill))
         .with_state(Arc::clone(api))
         .merge(assets::router())
 }

@@ -14,13 +14,14 @@ use serde::Serialize;
 
 use super::load;
 use super::told::read_form;
+use crate::api::{ComparisonBody, compare_bill};
 use crate::config::Gateway;
 use crate::engine::declared::form::Form;
 use crate::model::declared::decimal;
 use crate::model::id::AssetId;
 use crate::model::time::Timestamp;
 use crate::runtime::clock::Clock;
-use crate::store::{Declaration, Statements, Unsaid};
+use crate::store::{Declaration, Reader, Statements, Unsaid};
 
 /// Arguments of `parkgate declare`.
 #[derive(Debug, clap::Args)]
@@ -41,6 +42,8 @@ enum What {
     Withdraw(Settled),
     /// List what was declared, and where it stands.
     List(Listed),
+    /// Compare an electricity bill with the measurement, and name what can explain the difference.
+    Compare(Compared),
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,7 +97,19 @@ struct Listed {
     json: bool,
 }
 
-/// Enters, approves, withdraws or lists declarations.
+#[derive(Debug, clap::Args)]
+struct Compared {
+    /// Number of the bill's declaration.
+    id: i64,
+    /// The configuration.
+    #[arg(short, long, default_value = "gateway.toml")]
+    config: PathBuf,
+    /// As one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Enters, approves, withdraws, lists or compares declarations.
 ///
 /// # Errors
 /// What stopped it; nothing was written then.
@@ -106,6 +121,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         What::Approve(settled) => settle(settled, now, true),
         What::Withdraw(settled) => settle(settled, now, false),
         What::List(listed) => list(listed),
+        What::Compare(compared) => compare(compared),
     }
 }
 
@@ -278,4 +294,22 @@ fn line(declaration: &Declaration) -> String {
         declared.document,
         entered.person
     )
+}
+
+fn compare(compared: &Compared) -> anyhow::Result<ExitCode> {
+    let Some(gateway) = load::gateway(&compared.config)? else { return Ok(load::refused()) };
+    let directory = gateway.gateway.data_dir.get_ref();
+    let reader = Reader::open(directory).with_context(|| format!("the store in {}", directory.display()))?;
+    let Some(comparison) = compare_bill(&gateway.plant(), &reader, compared.id)? else {
+        bail!("declaration {} is no electricity bill, or isn't there", compared.id);
+    };
+    let body = ComparisonBody::from(&comparison);
+    let mut out = std::io::stdout().lock();
+    if compared.json {
+        serde_json::to_writer(&mut out, &body)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{body}")?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

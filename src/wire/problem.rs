@@ -27,6 +27,8 @@ pub const UNPROCESSABLE: &str = "urn:parkgate:problem:unprocessable";
 pub const BAD_REQUEST: &str = "urn:parkgate:problem:bad-request";
 /// 404: there is no such thing.
 pub const NOT_FOUND: &str = "urn:parkgate:problem:not-found";
+/// The same was declared, approved or withdrawn before.
+pub const ALREADY_SAID: &str = "urn:parkgate:problem:already-said";
 /// 405: the resource has no such method.
 pub const METHOD_NOT_ALLOWED: &str = "urn:parkgate:problem:method-not-allowed";
 /// 413: larger than the receiver takes.
@@ -121,6 +123,11 @@ impl Problem {
     /// Returns the 404.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(NOT_FOUND, 404, "not found", detail)
+    }
+
+    /// Returns the 409 for what was said before.
+    pub fn already_said(detail: impl Into<String>) -> Self {
+        Self::new(ALREADY_SAID, 409, "said before", detail)
     }
 
     /// Returns the 503.

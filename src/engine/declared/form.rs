@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
 use super::{KEPT_MS, PERIOD_MS_MAX};
+use crate::engine::carbon;
 use crate::engine::plant::Plant;
 use crate::model::declared::{Bill, Combustion, Declared, DeclaredKind, DeclaredUnit, WasteStream};
 use crate::model::id::AssetId;
@@ -110,7 +111,11 @@ impl Form {
         }
         match (kind, asset, period, quantity_micro, unit) {
             (Some(kind), Some(asset), Some(period), Some(quantity_micro), Some(unit)) if problems.is_empty() => {
-                Ok(Declared { kind, asset, period, quantity_micro, unit, document, replaces })
+                let declared = Declared { kind, asset, period, quantity_micro, unit, document, replaces };
+                match carbon::refusal(plant, &declared) {
+                    Some(problem) => Err(Unreadable(vec![problem])),
+                    None => Ok(declared),
+                }
             }
             _ => Err(Unreadable(problems)),
         }
