@@ -2,8 +2,10 @@
 
 use crate::engine::bill::{self, Amount, Comparison, Measured, Other};
 use crate::engine::plant::Plant;
+use crate::engine::tariff::Tariff;
 use crate::model::declared::{Declared, DeclaredKind};
 use crate::model::time::{MINUTE_MS, Timestamp, Window};
+use crate::reference::tariff::Band;
 use crate::store::{Declaration, Reader, Standing, StoreError};
 
 /// Minutes of facts read at a time: bounds the memory of a year's bill.
@@ -72,19 +74,32 @@ fn measure(plant: &Plant, reader: &Reader, declared: &Declared) -> Result<Measur
     Ok(measured)
 }
 
-/// The hours of tariff bands that are told apart.
-struct Hours;
+/// The hours of tariff bands that are told apart: the site's own first, then every published schedule.
+struct Hours {
+    schedules: Vec<(String, Tariff)>,
+}
 
 impl Hours {
-    const fn of(_plant: &Plant) -> Self {
-        Self
+    fn of(plant: &Plant) -> Self {
+        let tariffs = plant.reference.tariffs();
+        // Hours alone are asked for, so that no voltage is needed.
+        let named = |id: Option<&str>| Tariff::new(tariffs, "", id, []);
+        let own = plant.tariff.clone().unwrap_or_else(|| named(None));
+        let published = tariffs.schedules.iter().map(|schedule| schedule.dated.factor.id.as_str());
+        let published = published.map(|id| (id.to_owned(), named(Some(id))));
+        Self { schedules: std::iter::once(("site".to_owned(), own)).chain(published).collect() }
     }
 
-    const fn ids(&self) -> Vec<String> {
-        Vec::new()
+    fn ids(&self) -> Vec<String> {
+        self.schedules.iter().map(|(id, _)| id.clone()).collect()
     }
 
-    const fn band(&self, _schedule: usize, _minute: Timestamp) -> Option<usize> {
-        None
+    fn band(&self, schedule: usize, minute: Timestamp) -> Option<usize> {
+        let rate = self.schedules.get(schedule)?.1.at(minute)?;
+        Some(match rate.band {
+            Band::Peak => 0,
+            Band::Normal => 1,
+            Band::OffPeak => 2,
+        })
     }
 }
