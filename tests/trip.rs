@@ -16,6 +16,8 @@ use serde_json::Value;
 
 #[path = "trip/commissioning.rs"]
 mod commissioning;
+#[path = "trip/catalogue.rs"]
+mod catalogue;
 #[path = "trip/golden.rs"]
 mod golden;
 

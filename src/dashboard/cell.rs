@@ -4,7 +4,7 @@ use super::format;
 use super::language::Language;
 use super::words;
 use crate::engine::kpi;
-use crate::model::record::Flag;
+use crate::model::record::{Flag, Reason};
 use crate::model::time::Grain;
 use crate::wire::figure::{Figure, Scope};
 
@@ -17,6 +17,8 @@ pub(super) struct Cell {
     pub(super) value: String,
     /// Its unit.
     pub(super) unit: String,
+    /// The asset has inputs for it, and the window is long enough.
+    pub(super) exists: bool,
     /// Why there is no value; `None` where there is one.
     pub(super) note: Option<&'static str>,
     /// Closed or provisional.
@@ -45,6 +47,7 @@ impl Cell {
             name: definition.map_or("", |definition| language.kpi(definition)),
             value,
             unit,
+            exists: !matches!(of.reason, Some(Reason::NoInput | Reason::BelowFinestGrain)),
             note: of.reason.map(|reason| words::reason(reason, language)),
             status: if is_final { t.closed } else { t.provisional },
             class: if is_final { "good" } else { "quiet" },

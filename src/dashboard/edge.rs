@@ -41,12 +41,18 @@ pub(super) struct Overview {
     tiles: Vec<Tile>,
     hour: String,
     day: String,
-    kpis: Vec<KpiRow>,
+    families: Vec<FamilyRows>,
     asset_kpis: Vec<&'static str>,
     assets: Vec<AssetRow>,
     sources: Vec<Row>,
     sinks: Vec<Row>,
     others: Vec<Row>,
+}
+
+/// The KPIs of a family that the site has.
+struct FamilyRows {
+    name: &'static str,
+    rows: Vec<KpiRow>,
 }
 
 struct KpiRow {
@@ -86,6 +92,9 @@ impl Overview {
         let zone = edge.plant.site_calendar().zone();
         let site = Scope::Site(edge.plant.site.clone());
         let all: Vec<KpiId> = CATALOGUE.iter().map(|definition| definition.id.clone()).collect();
+        // Before anything was measured nobody can say which KPIs the site has.
+        let has_facts = view.has_facts().map_err(|error| store_problem(&error))?;
+        let all = if has_facts { all } else { Vec::new() };
         let (hour, hours) = view.running(&site, Grain::Hour, &all)?;
         let (day, days) = view.running(&site, Grain::Day, &all)?;
         let [sources, sinks, others] = view.components(api, zone).map_err(|error| store_problem(&error))?;
@@ -100,11 +109,7 @@ impl Overview {
             tiles: view.tiles().map_err(|error| store_problem(&error))?,
             hour: hour.map(|window| format::window(window, zone, language)).unwrap_or_default(),
             day: day.map(|window| format::window(window, zone, language)).unwrap_or_default(),
-            kpis: hours
-                .into_iter()
-                .zip(days)
-                .map(|(hour, day)| KpiRow { name: hour.name, cells: vec![hour, day] })
-                .collect(),
+            families: families(hours.into_iter().zip(days), language),
             asset_kpis: ASSET_KPIS.iter().filter_map(|id| kpi::find(id)).map(|kpi| language.kpi(kpi)).collect(),
             assets: view.assets()?,
             sources,
@@ -115,6 +120,12 @@ impl Overview {
 }
 
 impl View<'_> {
+    /// Says whether any minute of the site was ever closed.
+    fn has_facts(&self) -> Result<bool, StoreError> {
+        let Some(site) = self.edge.plant.assets.first() else { return Ok(false) };
+        Ok(self.edge.reader.latest_minute(&site.id)?.is_some())
+    }
+
     /// Returns the running window of a grain and its figures.
     fn running(&self, scope: &Scope, grain: Grain, kpis: &[KpiId]) -> Outcome<(Option<Window>, Vec<Cell>)> {
         let (from, to) = (self.now, self.now + 1);
@@ -213,6 +224,20 @@ impl View<'_> {
         let age = format::age(self.now.ms_since(at), self.language);
         format!("{age} {}", self.language.texts().ago)
     }
+}
+
+/// Groups figures of two windows by family, in the order of the catalogue. A KPI that neither window can have is left
+/// out: the catalogue is long, and a factory has a part of it.
+fn families(figures: impl Iterator<Item = (Cell, Cell)>, language: Language) -> Vec<FamilyRows> {
+    let mut families: Vec<FamilyRows> = Vec::new();
+    for (definition, (hour, day)) in CATALOGUE.iter().zip(figures).filter(|(_, (hour, day))| hour.exists || day.exists) {
+        let (name, row) = (language.family(definition.family), KpiRow { name: hour.name, cells: vec![hour, day] });
+        match families.iter_mut().find(|family| family.name == name) {
+            Some(family) => family.rows.push(row),
+            None => families.push(FamilyRows { name, rows: vec![row] }),
+        }
+    }
+    families
 }
 
 const fn kind(level: Level) -> ScopeKind {

@@ -75,6 +75,14 @@ fn group(whole: &str, language: Language) -> String {
     grouped
 }
 
+/// Returns a share as a percentage; what is there is never shown as 0 %.
+pub(super) fn share(share: f64) -> String {
+    match percent(share) {
+        0 if share > 0.0 => "< 1 %".to_owned(),
+        percent => format!("{percent} %"),
+    }
+}
+
 /// Returns a share as a whole percentage that never rounds up to 100.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded before the cast")]
 pub(super) fn percent(share: f64) -> u8 {

@@ -1,6 +1,6 @@
 //! Every text of the pages, in Vietnamese and English. The types make a text without one of them impossible.
 
-use crate::engine::kpi::KpiDefinition;
+use crate::engine::kpi::{Family, KpiDefinition};
 
 /// The reader's language. It travels in the link, `?lang=en`; nothing is stored in the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +50,22 @@ impl Language {
         match self {
             Self::Vi => &VI,
             Self::En => &EN,
+        }
+    }
+
+    /// Returns the name of a family of KPIs.
+    pub(super) const fn family(self, family: Family) -> &'static str {
+        match self {
+            Self::Vi => family.name_vi(),
+            Self::En => family.name_en(),
+        }
+    }
+
+    /// Returns what a KPI says.
+    pub(super) const fn definition(self, definition: &KpiDefinition) -> &'static str {
+        match self {
+            Self::Vi => definition.definition_vi,
+            Self::En => definition.definition_en,
         }
     }
 
@@ -151,6 +167,11 @@ texts! {
     forked: "chuỗi trang bị mâu thuẫn, đã dừng nhận" / "the chain of pages is contradicted, stream stopped";
     more_sites: "Danh sách dài hơn trang này; API có đầy đủ." / "There are more than this page shows; the API has all.";
 
+    shares: "Số liệu gồm" / "Made of";
+    measured_share: "đo được" / "measured";
+    substituted_share: "bù cho khoảng mất số liệu" / "spread over gaps";
+    declared_share: "khai báo" / "declared";
+    excluded_share: "ngoài ra đã loại" / "left out beside it";
     source_title: "Nguồn gốc số liệu" / "Provenance";
     value: "Giá trị" / "Value";
     formula: "Công thức" / "Formula";

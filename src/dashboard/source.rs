@@ -13,7 +13,7 @@ use super::language::{Language, Texts};
 use super::words;
 use crate::api::{Api, ApiProblem, Backend, Origin, Outcome};
 use crate::engine::kpi;
-use crate::model::record::{FactorRef, KpiId};
+use crate::model::record::{FactorRef, KpiId, Shares};
 use crate::model::time::{Grain, Timestamp};
 use crate::wire::figure::{self, Figure, Scope};
 use crate::wire::problem::Problem;
@@ -36,6 +36,8 @@ struct Source {
     kpi: &'static str,
     back: String,
     cell: Cell,
+    definition: &'static str,
+    shares: Option<String>,
     about: String,
     window: String,
     formula: &'static str,
@@ -100,6 +102,8 @@ fn source(
         kpi: language.kpi(definition),
         back: format!("/?lang={}", language.code()),
         cell: Cell::of(figure, &query.scope, query.grain, language),
+        definition: language.definition(definition),
+        shares: figure.value.shares.map(|shares| in_words(shares, language)),
         about: query.scope.to_string(),
         window: format::window(figure.window, api.calendar().zone(), language),
         formula: definition.formula,
@@ -122,6 +126,19 @@ fn source(
             query.scope, query.grain, figure.window.start, figure.window.end
         ),
     })
+}
+
+/// Returns what the amounts in a figure are; a share of nothing goes without saying.
+fn in_words(shares: Shares, language: Language) -> String {
+    let t = language.texts();
+    let named = [
+        (t.measured_share, shares.measured),
+        (t.substituted_share, shares.substituted),
+        (t.declared_share, shares.declared),
+        (t.excluded_share, shares.excluded),
+    ];
+    let some = named.into_iter().filter(|(_, share)| *share > 0.0);
+    some.map(|(name, share)| format!("{name} {}", format::share(share))).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns what a figure rests on as one line.

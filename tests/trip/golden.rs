@@ -65,7 +65,7 @@ fn golden_every_case_says_what_it_must() {
 }
 
 /// Returns every case, sorted by name.
-fn folders() -> Vec<PathBuf> {
+pub(crate) fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut folders: Vec<PathBuf> =
         std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
@@ -74,7 +74,7 @@ fn folders() -> Vec<PathBuf> {
 }
 
 /// Runs `work` over every case on all cores; the results are in the order of the cases.
-fn each<T: Send>(cases: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec<(PathBuf, T)> {
+pub(crate) fn each<T: Send>(cases: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec<(PathBuf, T)> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
@@ -92,7 +92,7 @@ fn each<T: Send>(cases: &[PathBuf], work: impl Fn(&Path) -> T + Sync) -> Vec<(Pa
 }
 
 /// Returns the lines of a case's replay.
-fn outputs(case: &Path) -> Result<Vec<Value>, String> {
+pub(crate) fn outputs(case: &Path) -> Result<Vec<Value>, String> {
     let mut replay = Command::new(env!("CARGO_BIN_EXE_parkgate"));
     replay.arg("replay").arg(case.join("samples.csv")).arg("-c").arg(case.join("gateway.toml"));
     for (file, option) in OPTIONS {

@@ -51,12 +51,20 @@ fn point(record: &WindowRecord, value: &KpiValue) -> DataPoint {
     if let Some(coverage) = value.coverage.filter(|coverage| coverage.is_finite()) {
         point = point.field("coverage", coverage);
     }
+    if let Some(shares) = value.shares {
+        point = point
+            .field("share_measured", shares.measured)
+            .field("share_substituted", shares.substituted)
+            .field("share_declared", shares.declared)
+            .field("share_excluded", shares.excluded);
+    }
     point.build().expect("it has fields")
 }
 
 #[cfg(test)]
 mod tests {
     use super::{lines, name};
+    use crate::model::record::Shares;
     use crate::sinks::influxdb::tests::record;
 
     #[test]
@@ -70,6 +78,15 @@ mod tests {
                 "reason=\"no_busy_time\",revision=1i 1791133200000\n"
             )
         );
+    }
+
+    #[test]
+    fn shares_are_fields_of_their_own_where_there_are_some() {
+        let mut shared = record(1);
+        shared.kpis[0].shares = Some(Shares { measured: 0.75, substituted: 0.25, ..Shares::MEASURED });
+        let text = String::from_utf8(lines(&shared)).unwrap();
+        let fields = "share_declared=0,share_excluded=0,share_measured=0.75,share_substituted=0.25";
+        assert_eq!(text.matches(fields).count(), 1, "{text}");
     }
 
     #[test]
