@@ -14,10 +14,10 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-#[path = "trip/commissioning.rs"]
-mod commissioning;
 #[path = "trip/catalogue.rs"]
 mod catalogue;
+#[path = "trip/commissioning.rs"]
+mod commissioning;
 #[path = "trip/golden.rs"]
 mod golden;
 

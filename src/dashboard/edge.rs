@@ -230,7 +230,8 @@ impl View<'_> {
 /// out: the catalogue is long, and a factory has a part of it.
 fn families(figures: impl Iterator<Item = (Cell, Cell)>, language: Language) -> Vec<FamilyRows> {
     let mut families: Vec<FamilyRows> = Vec::new();
-    for (definition, (hour, day)) in CATALOGUE.iter().zip(figures).filter(|(_, (hour, day))| hour.exists || day.exists) {
+    for (definition, (hour, day)) in CATALOGUE.iter().zip(figures).filter(|(_, (hour, day))| hour.exists || day.exists)
+    {
         let (name, row) = (language.family(definition.family), KpiRow { name: hour.name, cells: vec![hour, day] });
         match families.iter_mut().find(|family| family.name == name) {
             Some(family) => family.rows.push(row),

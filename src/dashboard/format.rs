@@ -4,11 +4,12 @@ use jiff::tz::TimeZone;
 
 use super::language::Language;
 use super::words;
+use crate::engine::kpi::{self, Family};
 use crate::model::time::{Timestamp, Window};
 use crate::model::unit::ProductUnit;
 
-/// KPIs whose ratio is read as a percentage.
-const PERCENTAGES: [&str; 4] = ["availability", "effectiveness", "quality_ratio", "oee"];
+/// Ratios that nobody reads as a percentage.
+const PLAIN_RATIOS: [&str; 1] = ["power_factor"];
 
 /// Returns a KPI's value and its unit, both as they are read.
 pub(super) fn value(
@@ -18,7 +19,7 @@ pub(super) fn value(
     product_unit: Option<ProductUnit>,
     language: Language,
 ) -> (String, String) {
-    if PERCENTAGES.contains(&kpi) {
+    if unit == "1" && !PLAIN_RATIOS.contains(&kpi) {
         return (decimal(value * 100.0, 1, language), "%".to_owned());
     }
     (significant(value, language), unit_words(kpi, unit, product_unit, language))
@@ -28,12 +29,19 @@ pub(super) fn value(
 pub(super) fn unit_words(kpi: &str, unit: &str, product_unit: Option<ProductUnit>, language: Language) -> String {
     let base = match (kpi, unit) {
         (_, "1") => "",
-        ("scope_2", "t") => "tCO₂e",
-        ("carbon_intensity", "kg/{unit}") => "kgCO₂e/{unit}",
+        ("biogenic_co2", "t") => "tCO₂",
+        (kpi, "t") if is_emission(kpi) => "tCO₂e",
+        (kpi, "kg/{unit}") if is_emission(kpi) => "kgCO₂e/{unit}",
+        (_, "{TOE}") => "TOE",
         (_, unit) => unit,
     };
     let product = product_unit.map_or("?", |unit| words::product(unit, language));
-    base.replace("kW.h", "kWh").replace("{unit}", product)
+    base.replace("kW.h", "kWh").replace("m3", "m³").replace("{unit}", product)
+}
+
+/// Says whether a KPI is about greenhouse gases, whose masses are of CO₂ equivalent.
+fn is_emission(kpi: &str) -> bool {
+    kpi::find(kpi).is_some_and(|definition| definition.family == Family::Emissions)
 }
 
 /// Returns a value with about four digits that say something.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
+use super::Revision;
 use super::carbon;
+use super::clock_history::ClockHistory;
 use super::kpi::{self, KpiContext, UsedFactors, grid};
 use super::plant::{Asset, Plant};
 use super::pollutant;
-use super::Revision;
-use super::clock_history::ClockHistory;
 use super::windows::OpenWindow;
 use crate::model::fact::{Facts, Measure, Merge};
 use crate::model::id::Digest;
@@ -168,10 +168,8 @@ fn can_be_asked(value: &KpiValue) -> bool {
 /// Returns the SHA-256 over configuration, identity, facts and the names of the asset's own tags: the key under which
 /// the box finds the lineage of a published figure.
 fn inputs_digest(plant: &Plant, asset: &Asset, grain: Grain, window: Window, revision: u32, facts: &Facts) -> Digest {
-    let mut tags: Vec<&str> = asset
-        .inputs()
-        .filter_map(|tag| plant.tags.get(tag.as_usize()).map(|spec| spec.name.as_str()))
-        .collect();
+    let mut tags: Vec<&str> =
+        asset.inputs().filter_map(|tag| plant.tags.get(tag.as_usize()).map(|spec| spec.name.as_str())).collect();
     tags.sort_unstable();
     let lineage = (&plant.site, &asset.id, grain.code(), window, revision, plant.config.0, facts, tags);
     let bytes = postcard::to_stdvec(&lineage).expect("ids and integers always encode");

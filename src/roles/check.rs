@@ -47,7 +47,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let (hub, problems) = config::load_hub(&name, &text);
         (hub.map(|hub| hub_summary(&hub)), Vec::new(), problems)
     } else {
-        let (gateway, problems) = config::load_gateway_from(&name, &text, load::profiles(&path, &text), &load::references(&path, &text));
+        let (gateway, problems) =
+            config::load_gateway_from(&name, &text, load::profiles(&path, &text), &load::references(&path, &text));
         let shares = gateway.as_ref().map(|gateway| gateway.platforms.clone()).unwrap_or_default();
         let summary = gateway.map(|gateway| {
             let mut lines = gateway_summary(&gateway);

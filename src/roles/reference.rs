@@ -119,11 +119,8 @@ fn kinds(entries: &[EntryRow]) -> Vec<&'static str> {
 }
 
 fn row(entry: &EntryRow) -> Value {
-    let values: BTreeMap<&str, Value> = entry
-        .values
-        .iter()
-        .map(|value| (value.name, json!({"value": value.value, "unit": value.unit})))
-        .collect();
+    let values: BTreeMap<&str, Value> =
+        entry.values.iter().map(|value| (value.name, json!({"value": value.value, "unit": value.unit}))).collect();
     json!({
         "kind": entry.kind, "id": entry.id, "values": values, "source": entry.source, "valid_from": entry.valid_from,
         "published": entry.published, "grade": entry.grade, "version": entry.version, "file": file(entry),
@@ -196,7 +193,8 @@ fn diff(old: &Reference, new: &Reference, as_json: bool) -> anyhow::Result<()> {
             _ => "changed",
         };
         if as_json {
-            let line = json!({"change": change, "kind": key.0, "id": key.1, "old": before.map(row), "new": after.map(row)});
+            let line =
+                json!({"change": change, "kind": key.0, "id": key.1, "old": before.map(row), "new": after.map(row)});
             writeln!(out, "{line}")?;
             continue;
         }

@@ -25,7 +25,8 @@ pub(super) fn append(path: &Path, section: &str) -> anyhow::Result<()> {
         "\n\n"
     };
     let text = format!("{before}{gap}{section}");
-    let (_, problems) = config::load_gateway_from(&name, &text, load::profiles(path, &text), &load::references(path, &text));
+    let (_, problems) =
+        config::load_gateway_from(&name, &text, load::profiles(path, &text), &load::references(path, &text));
     if problems.has_errors() {
         write!(std::io::stderr(), "{}", config::render(&problems, &name, &text, false)).context("standard error")?;
         anyhow::bail!("{name} would not be accepted with the new section, and stays as it is");

@@ -377,7 +377,8 @@ fn log_file(args: &Args) -> anyhow::Result<PathBuf> {
     let Some(path) = &args.append else { return Ok(PathBuf::from(LOG)) };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("can't read configuration {name}"))?;
-    let (gateway, _) = config::load_gateway_from(&name, &text, load::profiles(path, &text), &load::references(path, &text));
+    let (gateway, _) =
+        config::load_gateway_from(&name, &text, load::profiles(path, &text), &load::references(path, &text));
     let gateway = gateway.with_context(|| format!("{name} is refused: `parkgate check` says why"))?;
     Ok(gateway.gateway.data_dir.get_ref().join(LOG))
 }

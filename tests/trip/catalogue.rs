@@ -101,7 +101,8 @@ fn a_changed_reference_file_is_another_version_and_its_changes_are_named() {
     std::fs::write(&new, text.replace("0.6592", "0.6593") + added).unwrap();
     let lines = parkgate(&["reference", "diff", old, new.to_str().unwrap(), "--json"]);
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let changes: Vec<_> = lines.iter().map(|line| (line["change"].as_str().unwrap(), line["id"].as_str().unwrap())).collect();
+    let changes: Vec<_> =
+        lines.iter().map(|line| (line["change"].as_str().unwrap(), line["id"].as_str().unwrap())).collect();
     assert_eq!(changes, [("changed", "vn_grid_2023"), ("added", "vn_grid_2031")]);
     assert_eq!(lines[0]["old"]["values"]["value"]["value"], 0.6592);
     assert_eq!(lines[0]["new"]["values"]["value"]["value"], 0.6593);

@@ -55,7 +55,7 @@ fn write_pattern(text: &mut String, pattern: &Pattern) -> std::fmt::Result {
             writeln!(text, "break {} to {}, paid {paid}, machine down {down}", rest.from, rest.to)?;
         }
     }
-    for rotation in &pattern.rotation {
+    if let Some(rotation) = &pattern.rotation {
         writeln!(text, "cycle from {}", rotation.from)?;
         for turns in &rotation.cycle {
             let turns: Vec<(usize, &str)> = turns.iter().map(|turn| (turn.shift, turn.team.as_str())).collect();
