@@ -35,7 +35,7 @@ impl Unobserved {
         }
         let all = self.known.entry(span).or_insert_with(|| {
             let planned: Vec<Planned> = plant.calendars.iter().map(|calendar| calendar.plan(span)).collect();
-            assemble(plant, children, Span::Whole { window: span, planned: &planned }, Contributions::NONE)
+            assemble(plant, children, Span { window: span, planned: &planned }, Contributions::NONE)
         });
         all.get(position).cloned().unwrap_or_default()
     }
@@ -61,6 +61,7 @@ impl Engine {
         }
         let limits = self.limits();
         self.close_minutes(&limits, MINUTES_AT_ONCE, &mut effects);
+        self.late.begin(self.now);
         effects.revise_too(self.declared.revise(&self.plant, before, self.now, false));
         effects.refused = std::mem::take(&mut self.refused);
         effects.context = self.told.take_tally();
@@ -84,7 +85,7 @@ impl Engine {
         }
         self.events = events;
         self.now = self.now.max(last + self.lateness_ms);
-        self.late.quarter = i64::MIN;
+        self.late.hurry();
         self.has_ended = true;
     }
 
@@ -258,7 +259,7 @@ impl Engine {
             }
             let told = Some((&self.told, &*self.plant));
             let tags = Contributions { places: &self.places, minutes: &scratch.contributions, told };
-            let whole = Span::Whole { window: span, planned };
+            let whole = Span { window: span, planned };
             let children = &self.children[*position];
             let facts = assemble::one(&self.plant, *position, children, whole, tags, &scratch.facts);
             let of_others = children.iter().filter(|child| self.group_of[**child] != group);

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plant::{Asset, Plant, SumChildren};
+use super::plant::{Asset, Boundary, Plant, SumChildren};
 use crate::model::tag::TagIndex;
 use crate::model::time::Timestamp;
 
@@ -45,14 +45,14 @@ pub(super) fn of(plant: &Plant, children: &[Vec<usize>], inputs: &[TagIndex], pl
     }
     for (position, _) in plant.assets.iter().enumerate().filter(|(_, asset)| asset.takes_context()) {
         // What it is told of its machines' work is cut by their samples.
-        let mut below = children[position].clone();
-        while let Some(child) = below.pop() {
+        let mut machines = children[position].clone();
+        while let Some(child) = machines.pop() {
             union.join(position, child);
-            below.extend(&children[child]);
+            machines.extend(&children[child]);
         }
     }
-    let timed = has_times(plant, children);
-    let awaits = |parent: usize, child: usize| takes_from(&plant.assets[parent], child, &plant.assets[child], timed[child]);
+    let below = below(plant, children);
+    let awaits = |parent: usize, child: usize| takes_from(&plant.assets[parent], child, below[child]);
     absorb_children(&mut union, children, awaits);
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for position in 0..assets {
@@ -87,21 +87,35 @@ pub(super) fn of(plant: &Plant, children: &[Vec<usize>], inputs: &[TagIndex], pl
 }
 
 /// Says whether the facts of a child enter those of its parent.
-fn takes_from(parent: &Asset, position: usize, child: &Asset, child_has_times: bool) -> bool {
-    let sums_times = parent.state.is_none() && child_has_times;
+fn takes_from(parent: &Asset, position: usize, child: Below) -> bool {
+    let sums_times = parent.state.is_none() && child.has_times;
     let is_summed = parent.sum_children != SumChildren::default();
-    let has_meters = |asset: &Asset| asset.boundary != super::plant::Boundary::default();
-    let is_explained = has_meters(parent) && has_meters(child);
-    sums_times || is_summed || is_explained || parent.exit == Some(position)
+    sums_times || is_summed || child.is_metered || parent.exit == Some(position)
 }
 
-/// By asset: whether it or anything below it has a state of its own.
-fn has_times(plant: &Plant, children: &[Vec<usize>]) -> Vec<bool> {
-    let mut timed: Vec<bool> = plant.assets.iter().map(|asset| asset.state.is_some()).collect();
-    for position in (0..timed.len()).rev() {
-        timed[position] |= children[position].iter().any(|child| timed[*child]);
+/// What an asset, or anything below it, has.
+#[derive(Debug, Clone, Copy)]
+struct Below {
+    /// A state of its own.
+    has_times: bool,
+    /// Meters, fuels or emissions, of which a parent may take something whatever it measures itself.
+    is_metered: bool,
+}
+
+/// Returns what each asset and anything below it has.
+fn below(plant: &Plant, children: &[Vec<usize>]) -> Vec<Below> {
+    let own = |asset: &Asset| Below {
+        has_times: asset.state.is_some(),
+        is_metered: asset.boundary != Boundary::default() || !asset.emissions.is_empty(),
+    };
+    let mut all: Vec<Below> = plant.assets.iter().map(own).collect();
+    for position in (0..all.len()).rev() {
+        for child in &children[position] {
+            all[position].has_times |= all[*child].has_times;
+            all[position].is_metered |= all[*child].is_metered;
+        }
     }
-    timed
+    all
 }
 
 /// A group of several assets takes in whatever any of them waits for: only so can no two groups wait for each other.

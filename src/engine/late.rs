@@ -89,14 +89,30 @@ pub(super) struct Late {
     pub(super) minutes: BTreeMap<String, Spans>,
     /// Changes of closed windows that wait until everything due is computed, by asset.
     pub(super) revising: BTreeMap<(Grain, Window, String), Change>,
-    /// The quarter hour, counted from 1970, that was served last.
+    /// Something waited when the engine was advanced last.
+    pub(super) waits: bool,
+    /// The quarter hour, counted from 1970, in which what waits came, or in which the last was served.
     pub(super) quarter: i64,
 }
 
 impl Late {
-    /// Says whether something waits and a quarter hour has begun since it was served last.
+    /// Says whether something has waited since before the present quarter hour.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        now.0.div_euclid(COALESCED_MS) > self.quarter && !self.is_empty()
+        self.waits && now.0.div_euclid(COALESCED_MS) > self.quarter
+    }
+
+    /// Begins to wait where something came since the engine was advanced last.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        if !self.waits && !self.is_empty() {
+            self.waits = true;
+            self.quarter = self.quarter.max(now.0.div_euclid(COALESCED_MS));
+        }
+    }
+
+    /// Has everything due at once: nothing follows.
+    pub(super) fn hurry(&mut self) {
+        self.waits = !self.is_empty();
+        self.quarter = i64::MIN;
     }
 
     /// Says whether nothing waits.
@@ -107,6 +123,7 @@ impl Late {
     /// Notes that what was due by `now` is served.
     pub(super) fn serve(&mut self, now: Timestamp) {
         self.quarter = self.quarter.max(now.0.div_euclid(COALESCED_MS));
+        self.waits = !self.is_empty();
     }
 
     /// Marks a minute of a tag that holds a late sample.

@@ -366,7 +366,11 @@ impl Engine {
             Ingested::Taken => {
                 // What it changes of minutes that are closed, the series finds as it books; but for a level.
                 if self.started.is_some() && reading.0 < self.groups[self.group_of_place[place]].closed_until {
-                    self.late.mark_sample(spec.name.as_str(), reading.0);
+                    if reading.0 < self.exact_from {
+                        self.refused.too_late += 1;
+                    } else {
+                        self.late.mark_sample(spec.name.as_str(), reading.0);
+                    }
                 }
             }
             Ingested::Duplicate => self.refused.duplicate += 1,

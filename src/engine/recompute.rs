@@ -160,8 +160,8 @@ impl Engine {
             for window in due.iter() {
                 if let Some(affected) = self.affected(place, &readings, window) {
                     let most = MINUTES_AT_ONCE * MINUTE_MS;
-                    whole.start = whole.start.min(affected.start.max(span.start - most));
-                    whole.end = whole.end.max(affected.end.min(span.start + most));
+                    whole.start = whole.start.min(affected.start.minute().max(span.start - most));
+                    whole.end = whole.end.max((affected.end + (MINUTE_MS - 1)).minute().min(span.start + most));
                     self.mark_takers(place, affected);
                 }
             }
@@ -392,7 +392,7 @@ impl Engine {
         }
         let told = Some((&self.told, &*self.plant));
         let tags = Contributions { places: &self.places, minutes: &contributions, told };
-        let whole = Span::Whole { window: span, planned: &planned };
+        let whole = Span { window: span, planned: &planned };
         assemble::one(&self.plant, position, &self.children[position], whole, tags, &all)
     }
 

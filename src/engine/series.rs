@@ -71,6 +71,8 @@ pub(super) struct Series {
     pub(super) lag_ms: i64,
     /// What people said of this counter's swaps, by time.
     pub(super) told: Vec<ToldSwap>,
+    /// Those of them that are in the figures, by number.
+    pub(super) applied: BTreeSet<i64>,
     /// Whether the parts of its minutes are asked for: the configuration's, not the state's.
     #[serde(skip)]
     pub(super) keeps_pieces: bool,
@@ -180,7 +182,8 @@ impl Series {
             _ => return self.events.swaps.push((swap.id, SwapOutcome::NoCounter)),
         };
         if self.told.len() == REMEMBERED_MAX {
-            self.told.remove(0);
+            let oldest = self.told.remove(0);
+            self.applied.remove(&oldest.id);
         }
         self.told.push(told);
         self.told.sort_by_key(|swap| (swap.at, swap.id));
@@ -198,7 +201,7 @@ impl Series {
 
     /// Returns what a tag of the same name under another decoding starts with.
     pub(super) fn successor(self) -> Self {
-        Self { counter: self.counter.successor(), told: self.told, ..Self::default() }
+        Self { counter: self.counter.successor(), ..Self::default() }
     }
 
     /// Moves what is to be reported to `events`.
@@ -356,7 +359,8 @@ impl Series {
         let mut again = Self { keeps_pieces: self.keeps_pieces, counter: self.counter.primed(), ..Self::default() };
         if let Some((first, ..)) = samples.first() {
             let mut steps = Vec::new();
-            for swap in self.told.iter().filter(|swap| swap.at > *first) {
+            let is_applied = |swap: &&ToldSwap| swap.at > *first && self.applied.contains(&swap.id);
+            for swap in self.told.iter().filter(is_applied) {
                 again.counter.tell(&limits(spec), *swap, &mut steps);
             }
             again.confirmations = self.confirmed_between(spec, *first, span.end.min(watermark));
@@ -465,7 +469,12 @@ impl Series {
                 }
                 Step::Watched(from, to) => self.observe(from, to),
                 Step::Noted(note) => self.events.note(note),
-                Step::Swapped(id, outcome) => self.events.swaps.push((id, outcome)),
+                Step::Swapped(id, outcome) => {
+                    if outcome == SwapOutcome::Applied {
+                        self.applied.insert(id);
+                    }
+                    self.events.swaps.push((id, outcome));
+                }
             }
         }
     }

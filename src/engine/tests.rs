@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod confirmations;
+mod late;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

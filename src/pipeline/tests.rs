@@ -13,6 +13,7 @@ use crate::engine::calendar::{Calendar, Shift};
 use crate::engine::tests::{MORNING, batch, hour, plant};
 use crate::ledger::verify::verify_page;
 use crate::model::fact::Facts;
+use crate::model::fact::Facts;
 use crate::model::id::{AssetId, GatewayId, StreamName};
 use crate::model::number::Number;
 use crate::model::record::{Level, Reason};
@@ -279,6 +280,22 @@ fn known_then(reader: &Reader) -> Vec<KnownThen> {
         (identity, record.facts.only(&Measure::ALL[..MEASURES_OF_SCHEMA_1]), known(&record))
     };
     records(reader).into_iter().map(of).collect()
+    assert_eq!(frozen(&old), frozen(&whole));
+}
+
+/// What a program of schema 1 published of each record: the catalogue grows, and its own KPIs and measures stay.
+fn frozen(pipeline: &Pipeline) -> Vec<(String, Facts, Vec<(KpiId, Option<f64>)>)> {
+    let kpis = |record: &WindowRecord| {
+        let known = record.kpis.iter().filter(|value| KPIS_OF_SCHEMA_1.contains(&value.kpi.as_str()));
+        let mut known: Vec<_> = known.map(|value| (value.kpi.clone(), value.value)).collect();
+        known.sort_by(|a, b| a.0.cmp(&b.0));
+        known
+    };
+    let of = |record: &WindowRecord| {
+        let name = format!("{} {} {:?} {}", record.asset, record.grain, record.window, record.revision);
+        (name, record.facts.only(&Measure::ALL[..MEASURES_OF_SCHEMA_1]), kpis(record))
+    };
+    records(&pipeline.reader()).iter().map(of).collect()
 }
 
 #[test]
@@ -297,6 +314,9 @@ fn a_box_brought_up_from_schema_2_goes_on_as_if_it_had_never_stopped() {
     assert_eq!(known_then(&old.reader()), known_then(&whole.reader()));
     let outcome = |dir: &Path| Swaps::open(dir).unwrap().list(None).unwrap()[0].outcome;
     assert_eq!(outcome(directory.path()), outcome(never_stopped.path()));
+    // The swap that was told meanwhile finds no break at its instant, and changes nothing.
+    assert_eq!(frozen(&old), frozen(&whole));
+    assert!(Swaps::open(directory.path()).unwrap().list(None).unwrap()[0].outcome.is_some());
 }
 
 /// The KPIs that a box of schema 1 published.
@@ -389,4 +409,56 @@ fn without_a_told_swap_only_what_both_meters_showed_is_counted() {
     pipeline.step(&[], Timestamp(MORNING + 4_800_000)).unwrap();
     let hour = pipeline.reader().record(&plant.assets[0].id, Grain::Hour, Timestamp(MORNING)).unwrap().unwrap();
     assert_eq!(hour.facts.get(Measure::Electricity), Some(116_000_000));
+}
+
+/// The hour of the press with the state, the parts and the energy of ten minutes coming 40 minutes late.
+fn late_batches() -> Vec<SampleBatch> {
+    let is_late = |sample: &Sample| (10..20).contains(&((sample.measured_at.0 - MORNING) / 60_000));
+    let (late, in_time): (Vec<Sample>, Vec<Sample>) = hour().into_iter().partition(is_late);
+    let mut batches: Vec<SampleBatch> = in_time
+        .chunks(4)
+        .map(|samples| batch(samples.last().unwrap().measured_at.0 - MORNING, samples.to_vec()))
+        .collect();
+    batches.extend(late.chunks(8).map(|samples| batch(samples[0].measured_at.0 - MORNING + 40 * 60_000, samples.to_vec())));
+    batches.sort_by_key(|batch| batch.received_at);
+    batches
+}
+
+fn run_late(mut pipeline: Pipeline, mut between: impl FnMut(usize, Pipeline) -> Pipeline) -> Pipeline {
+    pipeline.step(&[], Timestamp(MORNING)).unwrap();
+    for (position, batch) in late_batches().iter().enumerate() {
+        pipeline.step(std::slice::from_ref(batch), batch.received_at).unwrap();
+        pipeline = between(position, pipeline);
+    }
+    for minute in [61, 66, 76, 91] {
+        pipeline.step(&[], Timestamp(MORNING + minute * 60_000)).unwrap();
+        pipeline = between(usize::try_from(minute).unwrap(), pipeline);
+    }
+    pipeline
+}
+
+#[test]
+fn late_data_revises_the_same_wherever_the_box_died_between_and_when_its_journal_is_replayed() {
+    let plant = plant();
+    let in_memory = || open(Store::open_in_memory(&plant.tags, plant.config, "").unwrap());
+    let whole = run_late(in_memory(), |_, same| same);
+    let expected = records(&whole.reader());
+    assert!(expected.iter().any(|record| record.revision > 1), "nothing was revised");
+    let directory = tempfile::tempdir().unwrap();
+    let cut = run_late(open(store_in(directory.path())), |_, pipeline| {
+        drop(pipeline);
+        open(store_in(directory.path()))
+    });
+    assert_eq!(records(&cut.reader()), expected);
+    assert_eq!(records(&replayed(&cut).reader()), expected);
+    // In the end it is as if everything had come in time.
+    let mut in_time = in_memory();
+    in_time.step(&[], Timestamp(MORNING)).unwrap();
+    let in_time = run_hour(in_time, |_, same| same);
+    for asset in &plant.assets {
+        let facts = |pipeline: &Pipeline| {
+            pipeline.reader().facts(&asset.id, Timestamp(MORNING), Timestamp(MORNING + 3_600_000)).unwrap()
+        };
+        assert_eq!(facts(&cut), facts(&in_time), "{}", asset.id);
+    }
 }

@@ -7,7 +7,7 @@ use crate::model::fact::{Facts, Measure};
 /// Adds the expected electricity, and the electricity it is compared with: of a minute whose electricity and drivers are
 /// known.
 pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
-    let minute = scope.span.start();
+    let minute = scope.window().start;
     let baselines = &scope.asset.baselines;
     let Some(baseline) = baselines.iter().rev().find(|baseline| baseline.valid_from <= minute) else { return };
     let electricity = facts.amount(Measure::Electricity);

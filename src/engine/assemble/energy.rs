@@ -1,7 +1,7 @@
 //! Electricity through the meters of an asset's boundary: what it used, where it came from, and what the grid's part of
 //! it costs.
 
-use super::{Amount, Scope, Span, media};
+use super::{Amount, Scope, media};
 use crate::engine::baseline::divide;
 use crate::engine::meter::Reading;
 use crate::engine::medium::Medium;
@@ -58,12 +58,10 @@ fn net(scope: &Scope<'_>, facts: &mut Facts) {
     let all = [import, fuelled, renewable, export];
     facts.set(Measure::ElectricitySubstituted, all.iter().map(|total| total.substituted).sum());
     facts.set(Measure::ElectricityExcluded, all.iter().map(|total| total.excluded).sum());
-    if let Span::Whole { window, .. } = scope.span {
-        let lists = [&boundary.electricity, &boundary.generation, &boundary.renewable, &boundary.export];
-        let read = lists.iter().zip(&all).filter(|(list, _)| !list.is_empty()).map(|(_, total)| total.observed_ms);
-        facts.set(Measure::ElectricityExpected, i128::from(window.length_ms()));
-        facts.set(Measure::ElectricityObserved, i128::from(read.min().unwrap_or(0)));
-    }
+    let lists = [&boundary.electricity, &boundary.generation, &boundary.renewable, &boundary.export];
+    let read = lists.iter().zip(&all).filter(|(list, _)| !list.is_empty()).map(|(_, total)| total.observed_ms);
+    facts.set(Measure::ElectricityExpected, i128::from(scope.window().length_ms()));
+    facts.set(Measure::ElectricityObserved, i128::from(read.min().unwrap_or(0)));
 }
 
 fn reactive(scope: &Scope<'_>, facts: &mut Facts) {
@@ -73,15 +71,13 @@ fn reactive(scope: &Scope<'_>, facts: &mut Facts) {
     }
     let Amount { amount, observed_ms, .. } = scope.total(meters);
     facts.set(Measure::ReactiveEnergy, amount);
-    if let Span::Whole { window, .. } = scope.span {
-        facts.set(Measure::ReactiveExpected, i128::from(window.length_ms()));
-        facts.set(Measure::ReactiveObserved, i128::from(observed_ms));
-    }
+    facts.set(Measure::ReactiveExpected, i128::from(scope.window().length_ms()));
+    facts.set(Measure::ReactiveObserved, i128::from(observed_ms));
 }
 
 /// Puts what the grid delivered into the band of its minute and prices it. What is given back earns nothing here.
 fn price(scope: &Scope<'_>, facts: &mut Facts) {
-    let Some(rate) = scope.plant.tariff.as_ref().and_then(|tariff| tariff.at(scope.span.start())) else { return };
+    let Some(rate) = scope.plant.tariff.as_ref().and_then(|tariff| tariff.at(scope.window().start)) else { return };
     let energy = facts.amount(Measure::ElectricityImport);
     for (band, measure) in [
         (Band::Peak, Measure::ElectricityPeakBand),

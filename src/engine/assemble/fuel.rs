@@ -3,7 +3,7 @@
 //! A source is declared once and counts at its asset and above, so sums add nothing twice: what an asset has of its own
 //! comes on top of what its children have.
 
-use super::{Scope, Span};
+use super::Scope;
 use crate::engine::carbon::{self, Emission, Quantity};
 use crate::model::fact::{Facts, Measure};
 use crate::model::time::Window;
@@ -11,7 +11,7 @@ use crate::model::time::Window;
 /// Adds fuels, gases, CO₂e by category, steam and contracted electricity. Steam is read from what the boundary added.
 pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
     scope.sum_children(&carbon::MEASURES, facts);
-    let Span::Whole { window, .. } = scope.span else { return };
+    let window = scope.window();
     for emission in &scope.asset.emissions {
         match (emission.quantity, emission.measured) {
             (Some(tag), Some(measured)) => {

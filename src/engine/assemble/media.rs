@@ -1,6 +1,6 @@
 //! Gas, water, steam and wastewater through an asset's boundary, and what explains each medium from below.
 
-use super::{Amount, Scope, Span};
+use super::{Amount, Scope};
 use crate::engine::baseline::divide;
 use crate::engine::medium::Medium;
 use crate::engine::meter::Reading;
@@ -38,10 +38,8 @@ fn own(scope: &Scope<'_>, medium: Medium, meters: &[Reading], facts: &mut Facts)
     facts.set(measures.amount, amount);
     facts.set(measures.substituted, substituted);
     facts.set(measures.excluded, excluded);
-    if let Span::Whole { window, .. } = scope.span {
-        facts.set(measures.expected, i128::from(window.length_ms()));
-        facts.set(measures.observed, i128::from(observed_ms));
-    }
+    facts.set(measures.expected, i128::from(scope.window().length_ms()));
+    facts.set(measures.observed, i128::from(observed_ms));
 }
 
 /// Adds what the children have of a medium, where the asset asks for it. What they have of it beside the amount comes
@@ -85,7 +83,5 @@ pub(super) fn submetered(scope: &Scope<'_>, medium: Medium, facts: &mut Facts) {
         observed = observed.min(asset.amount(read));
     }
     facts.set(measures.submetered, explained.amount);
-    if let Span::Whole { window, .. } = scope.span {
-        facts.set(measures.submetered_observed, observed.min(i128::from(window.length_ms())));
-    }
+    facts.set(measures.submetered_observed, observed.min(i128::from(scope.window().length_ms())));
 }

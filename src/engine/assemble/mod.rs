@@ -40,28 +40,13 @@ impl Contributions<'static> {
     pub(super) const NONE: Self = Self { places: &[], minutes: &[], told: None };
 }
 
-/// What a span is made of.
+/// A span whose facts are made: what was expected of it counts, whether observed or not.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Span<'a> {
-    /// A whole span: what was expected of it counts, whether observed or not.
-    Whole {
-        /// The span.
-        window: Window,
-        /// What each calendar of the plant plans in it.
-        planned: &'a [Planned],
-    },
-    /// Amounts to be added to a closed minute, by its start; its times and expectations stand.
-    Correction(Timestamp),
-}
-
-impl Span<'_> {
-    /// Returns its first instant: what is dated counts as on its day.
-    fn start(&self) -> Timestamp {
-        match self {
-            Self::Whole { window, .. } => window.start,
-            Self::Correction(minute) => *minute,
-        }
-    }
+pub(super) struct Span<'a> {
+    /// The span.
+    pub(super) window: Window,
+    /// What each calendar of the plant plans in it.
+    pub(super) planned: &'a [Planned],
 }
 
 /// What meters came to in a span. **Unit** of the amounts: 10⁻⁶ of the base unit of their tags.
@@ -144,12 +129,9 @@ impl<'a> Scope<'a> {
         inputs.iter().map(|tag| self.contribution(*tag).map_or(0, |minute| minute.observed_ms)).min().unwrap_or(0)
     }
 
-    /// Returns the span, `None` where amounts are corrected.
-    fn window(&self) -> Option<Window> {
-        match self.span {
-            Span::Whole { window, .. } => Some(window),
-            Span::Correction(_) => None,
-        }
+    /// Returns the span.
+    const fn window(&self) -> Window {
+        self.span.window
     }
 
     /// Returns the scope of another asset of the same span. Sums over its children aren't for it.
@@ -198,8 +180,8 @@ impl<'a> Scope<'a> {
 
     /// Returns the quantity that was told for a part of the span, `None` all of it. **Unit**: 10⁻⁶ of the product unit.
     fn counted(&self, of: Counted, part: Option<Window>) -> i128 {
-        let part = part.or_else(|| self.window());
-        self.view().zip(part).map_or(0, |(view, part)| view.counted(of, part))
+        let part = part.unwrap_or_else(|| self.window());
+        self.view().map_or(0, |view| view.counted(of, part))
     }
 
     /// Adds what the exit has of some measures, or the children where the asset sums parts.

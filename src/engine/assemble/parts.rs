@@ -5,7 +5,7 @@
 //! product that is counted in another unit than the asset's are in no sum; the time it ran is kept beside them, so
 //! that over such a window a quantity has no value. Planned run times of unlike products are times and do sum.
 
-use super::{Scope, Span};
+use super::Scope;
 use crate::engine::context::Slice;
 use crate::engine::plant::Asset;
 use crate::model::context::{ContextKind, Counted};
@@ -143,7 +143,7 @@ fn quantities(scope: &Scope<'_>, part: Option<Window>) -> Quantities {
 
 fn own_quantities(scope: &Scope<'_>, facts: &mut Facts) {
     let asset = scope.asset;
-    let slices = scope.window().map_or_else(Vec::new, |window| scope.slices(window));
+    let slices = scope.slices(scope.window());
     let mut sum = Quantities::default();
     let mut unlike_ms = 0;
     if let [_, _, ..] = slices.as_slice() {
@@ -189,8 +189,8 @@ fn observation(scope: &Scope<'_>, facts: &mut Facts) {
         facts.set(Measure::PartsExcluded, sum(|minute| minute.excluded));
     }
     let inputs: Vec<TagIndex> = counters.iter().copied().chain(asset.first_operation).collect();
-    if let (Span::Whole { window, .. }, false) = (scope.span, inputs.is_empty()) {
-        facts.set(Measure::PartsExpected, i128::from(window.length_ms()));
+    if !inputs.is_empty() {
+        facts.set(Measure::PartsExpected, i128::from(scope.window().length_ms()));
         facts.set(Measure::PartsObserved, i128::from(scope.observed_ms(&inputs)));
     }
 }
@@ -222,7 +222,7 @@ fn planned_run_times(scope: &Scope<'_>, facts: &mut Facts) {
 
 /// Takes each part of the minute with the planned run time of the product that ran in it.
 fn run_times_by_product(scope: &Scope<'_>, facts: &mut Facts) {
-    let Some(window) = scope.window() else { return };
+    let window = scope.window();
     let slices = scope.slices(window);
     let is_cut = slices.len() > 1;
     let mut weighed = Quantities::default();

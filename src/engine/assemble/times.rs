@@ -37,7 +37,7 @@ const TIMES: [Measure; 12] = [
 /// Adds the time elements: of the asset's own state, or summed from its children.
 pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
     let Some(tag) = scope.asset.state else { return scope.sum_children(&TIMES, facts) };
-    let Span::Whole { window, planned } = scope.span else { return };
+    let Span { window, planned } = scope.span;
     let Some(planned) = planned.get(scope.asset.calendar) else { return };
     let minute = scope.contribution(tag);
     let stops = scope.stops(window);
@@ -66,8 +66,7 @@ pub(super) fn busy_between(scope: &Scope<'_>, part: Window) -> (i64, i64) {
         let of = |child: usize| busy_between(&scope.at(child), part);
         return scope.positions_of_children().map(of).fold((0, 0), |sum, child| (sum.0 + child.0, sum.1 + child.1));
     };
-    let Span::Whole { planned, .. } = scope.span else { return (0, 0) };
-    let Some(planned) = planned.get(scope.asset.calendar) else { return (0, 0) };
+    let Some(planned) = scope.span.planned.get(scope.asset.calendar) else { return (0, 0) };
     let within = |window: &Window| Window { start: window.start.max(part.start), end: window.end.min(part.end) };
     let operation = planned.operation.iter().map(within).filter(|window| window.start < window.end).collect();
     let planned = Planned { operation, ..planned.clone() };

@@ -18,7 +18,7 @@ const MATERIAL: [Counted; 5] = [
 
 /// Adds what the asset is told, else what follows from its exit or its children.
 pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
-    let Some(window) = scope.window() else { return };
+    let window = scope.window();
     let takes = |kind| scope.asset.takes.contains(&kind);
     if takes(ContextKind::Order) {
         orders(scope, window, facts);
