@@ -7,6 +7,7 @@ use proptest::prelude::{ProptestConfig, Strategy, any, prop, proptest};
 use proptest::{prop_assert, prop_assert_eq};
 
 use super::{ENERGY, LATENESS_MS, Lab, MORNING, SCRAP, STATE, TOTAL, asset, batch, final_facts, plant, sample, tag};
+use crate::engine::meter::Reading;
 use crate::engine::plant::{Asset, Boundary, Plant};
 use crate::engine::{Effects, History, reissue, revise};
 use crate::model::fact::{Facts, Measure};
@@ -229,7 +230,7 @@ fn mixed(exit: Option<usize>) -> Arc<Plant> {
     let counter = TagKind::Counter { modulus: None, max_per_second: None };
     let mut meter = tag("site.energy", counter, Unit::KilowattHour, 5 * MINUTE_MS);
     meter.lateness_ms = 0;
-    let boundary = Boundary { electricity: vec![TagIndex(1)], ..Boundary::default() };
+    let boundary = Boundary { electricity: vec![Reading::Tag(TagIndex(1))], ..Boundary::default() };
     let cutter = Asset { total: Some(TagIndex(0)), ..asset("cutter", Some(0), Level::Unit) };
     Arc::new(Plant {
         tags: vec![tag("cutter.total", counter, Unit::One, 5 * MINUTE_MS), meter],
