@@ -150,8 +150,8 @@ fn however_many_samples_come_late_a_window_is_revised_once_in_a_quarter_of_an_ho
     lab.advance(minute(62));
     let mut revisions = Vec::new();
     for at in 62..110 {
-        // One late sample a minute, of the first quarter hour.
-        lab.ingest(&batch(at * MINUTE_MS, vec![sample(STATE, (at - 60) % 15 * MINUTE_MS + 7_000, PRODUCING)]));
+        // One late sample a minute, all of the first hour; from minute 90 on the same ones again.
+        lab.ingest(&batch(at * MINUTE_MS, vec![sample(STATE, (at - 60) * 2 % 60 * MINUTE_MS + 7_000, PRODUCING)]));
         let effects = lab.advance(minute(at));
         let hours = effects.revise.iter().filter(|revision| revision.grain == Grain::Hour && revision.asset == 2);
         revisions.extend(hours.map(|_| at));
