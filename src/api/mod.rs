@@ -29,6 +29,7 @@ pub mod serve;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod thresholds;
 mod values;
 
 use std::sync::Arc;
@@ -173,6 +174,7 @@ pub fn router(api: &Arc<Api>) -> Router {
         .routes(routes!(kpis::kpis))
         .routes(routes!(reference::reference))
         .routes(routes!(values::values))
+        .routes(routes!(thresholds::thresholds))
         .routes(routes!(scopes::scopes))
         .routes(routes!(gateways::gateways))
         .routes(routes!(health::health));

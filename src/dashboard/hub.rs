@@ -116,6 +116,7 @@ struct ParkRows {
 
 struct SiteRow {
     name: String,
+    thresholds: String,
     connection: &'static str,
     class: &'static str,
     seen: String,
@@ -218,6 +219,7 @@ impl View<'_> {
         let (connection, class, seen) = self.connection(latest);
         Ok(SiteRow {
             name: site.name.clone(),
+            thresholds: format!("/thresholds?scope={scope}&lang={}", self.language.code()),
             connection,
             class,
             seen,

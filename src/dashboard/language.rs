@@ -120,6 +120,19 @@ texts! {
     pages_held: "trang đã nhận" / "pages held";
     fact_rows: "bản ghi đã nhận" / "records held";
 
+    thresholds: "Ngưỡng kiểm kê khí nhà kính" / "Thresholds of the greenhouse-gas inventory";
+    threshold_watch: "Theo dõi ngưỡng" / "Threshold watch";
+    threshold: "Ngưỡng" / "Threshold";
+    year_to_date: "Lũy kế từ đầu năm" / "Year to date";
+    projection: "Ước tính cả năm" / "Projection of the year";
+    measured_share: "Phần năm đã đo" / "Share of the year measured";
+    threshold_reached: "đã đạt ngưỡng" / "reached";
+    threshold_projected: "dự kiến đạt ngưỡng" / "projected to reach it";
+    threshold_below: "dưới ngưỡng" / "below";
+    threshold_unknown: "chưa đủ số liệu" / "not enough data";
+    projection_method: "Ước tính = lũy kế × độ dài năm ÷ thời gian đã đo; giả định thời gian chưa có số liệu giống thời gian đã đo. Cần ít nhất 28 ngày đo." / "Projection = to date × length of the year ÷ measured time; it assumes that time without data is like the time that was measured. At least 28 days are needed.";
+    depends_on_basis: "Kết luận về TOE phụ thuộc cách quy đổi điện: xem cả hai dòng." / "The answer for TOE depends on how electricity is counted: see both rows.";
+
     site_kpis: "Chỉ số của cơ sở" / "KPIs of the site";
     kpi: "Chỉ số" / "KPI";
     running_hour: "Giờ đang chạy" / "Running hour";

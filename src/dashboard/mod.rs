@@ -19,6 +19,7 @@ mod source;
 mod told;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod words;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub fn router(api: &Arc<Api>) -> Router {
         .route("/source", get(source::page))
         .route("/declarations", get(declarations::page))
         .route("/declarations/{id}", get(declarations::bill))
+        .route("/thresholds", get(thresholds::page))
         .with_state(Arc::clone(api))
         .merge(assets::router())
 }

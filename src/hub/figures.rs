@@ -301,8 +301,8 @@ mod tests {
     use crate::hub::read::Reader;
     use crate::hub::testing::{TestBox, TestHub, at, directory, knowledge, kpi};
     use crate::model::fact::Measure;
-    use crate::model::id::AssetId;
-    use crate::model::record::{Flag, Level};
+    use crate::model::id::{AssetId, Digest};
+    use crate::model::record::{FactorRef, Flag, Level};
 
     const NOON: &str = "2026-10-05T12:00:00+07:00";
 
@@ -394,6 +394,27 @@ mod tests {
         assert_eq!((reported.value, reported.reason), (None, Some(Reason::NoPublishedFactor)), "the box had none");
         let merged = &asked.ask("site:steel", "scope_2", Grain::HalfHour, NOON)[0];
         assert_eq!((merged.revision, &merged.reported), (None, &None));
+    }
+
+    #[test]
+    fn emissions_that_facts_hold_name_the_entries_of_the_box_beside_the_hubs_own() {
+        let mut asked = Asked::new();
+        let mut steel = TestBox::new("steel", 1);
+        asked.hub.deliver(&steel.policy_page()).unwrap();
+        let mut record = steel.energy(0, 10);
+        record.facts.set(Measure::StationaryCo2e, 2_000_000_000_000);
+        let named = FactorRef { id: "site_natural_gas_co2".to_owned(), version: Digest([3; 32]), year: 2026 };
+        let of_another_year = FactorRef { id: "vn_grid_2022".to_owned(), version: Digest([4; 32]), year: 2022 };
+        let total = record.kpis.iter_mut().find(|value| value.kpi.as_str() == "ghg_total").unwrap();
+        (total.value, total.reason) = (Some(2.1), None);
+        total.factors = vec![named.clone(), of_another_year];
+        asked.hub.deliver(&steel.page(vec![record])).unwrap();
+        let figure = &asked.ask("site:steel", "ghg_total", Grain::FiveMinutes, NOON)[0];
+        let factor = asked.known.reference.latest_grid_factor(2026).unwrap();
+        let own = 2.0 + 10.0 / 1000.0 * factor.tco2e_per_mwh;
+        assert!(figure.value.value.is_some_and(|value| (value - own).abs() < 1e-12), "{:?}", figure.value);
+        assert_eq!(figure.value.factors, [named, factor.factor], "the grid factor of the box isn't in the hub's figure");
+        assert_eq!(figure.reported.as_ref().unwrap().value, Some(2.1), "the first figure is kept");
     }
 
     #[test]

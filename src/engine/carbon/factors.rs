@@ -142,10 +142,10 @@ impl Day<'_> {
         let per_m3 = of_volume.map(|own| own.value).or_else(by_density);
         let energy = [per_kg, per_m3, Some(GJ_PER_KWH * 1_000.0)];
         if let Some(chosen) = &calorific {
-            self.note(&[Measure::FuelEnergy, self.said.category.co2e()], chosen);
+            self.note(&[self.said.category.co2e()], chosen);
         }
         for own in density.iter().chain(of_volume) {
-            self.entries.extend([Measure::FuelEnergy, self.said.category.co2e()].map(|of| (of, own.factor.clone())));
+            self.entries.push((self.said.category.co2e(), own.factor.clone()));
         }
         let mut by = [const { None }; 3];
         for (place, measured) in Measured::ALL.into_iter().enumerate() {
