@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::extract::Params;
 use super::problem::Outcome;
@@ -34,7 +34,7 @@ const WATCHED: [(&str, ThresholdOf, Option<Basis>); 3] = [
 ];
 
 /// Parameters of `GET /api/v1/thresholds`.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ThresholdsQuery {
@@ -161,7 +161,8 @@ pub(super) async fn thresholds(
     let refuse = |message: String| Problem::bad_request(message);
     let scope = asked.scope.parse::<Scope>().map_err(|error| refuse(format!("scope: {error}")))?;
     let year = asked.year.unwrap_or_else(|| running_year(api.calendar(), at));
-    let window = window_of(api.calendar(), year).ok_or_else(|| refuse(format!("year: {year} is no year of a calendar")))?;
+    let window =
+        window_of(api.calendar(), year).ok_or_else(|| refuse(format!("year: {year} is no year of a calendar")))?;
     if window.start > at {
         return Err(refuse(format!("year: {year} has not begun")).into());
     }

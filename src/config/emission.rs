@@ -101,7 +101,11 @@ pub(super) fn check_factors(factors: Option<&FactorsConfig>, problems: &mut Prob
             );
         }
         if before.is_some_and(|before| before >= day) {
-            problems.error(change.valid_from.span(), format!("{day} doesn't come after the change before it"), "put the changes in order");
+            problems.error(
+                change.valid_from.span(),
+                format!("{day} doesn't come after the change before it"),
+                "put the changes in order",
+            );
         }
         before = Some(day);
     }
@@ -110,7 +114,11 @@ pub(super) fn check_factors(factors: Option<&FactorsConfig>, problems: &mut Prob
 fn check_contract(contract: &ContractConfig, tags: &Tags, problems: &mut Problems) {
     let id = contract.id.get_ref();
     if contract.valid_to.get_ref() < &contract.valid_from {
-        problems.error(contract.valid_to.span(), format!("contract \"{id}\" ends before it begins"), "mend valid_from or valid_to");
+        problems.error(
+            contract.valid_to.span(),
+            format!("contract \"{id}\" ends before it begins"),
+            "mend valid_from or valid_to",
+        );
     }
     let factor = *contract.factor_t_per_mwh.get_ref();
     if !factor.is_finite() || !(0.0..10.0).contains(&factor) {
@@ -128,12 +136,19 @@ fn check_contract(contract: &ContractConfig, tags: &Tags, problems: &mut Problem
         }
         (None, Some(volume)) => {
             if !volume.get_ref().is_finite() || *volume.get_ref() <= 0.0 {
-                problems.error(volume.span(), format!("contract \"{id}\" covers {} MWh", volume.get_ref()), "write how much it covers");
+                problems.error(
+                    volume.span(),
+                    format!("contract \"{id}\" covers {} MWh", volume.get_ref()),
+                    "write how much it covers",
+                );
             }
         }
         _ => problems.error(
             contract.id.span(),
-            format!("contract \"{id}\" has {} of quantity and volume_mwh", if contract.quantity.is_some() { "both" } else { "none" }),
+            format!(
+                "contract \"{id}\" has {} of quantity and volume_mwh",
+                if contract.quantity.is_some() { "both" } else { "none" }
+            ),
             "name the meter of what it covers, or the volume of its whole validity",
         ),
     }
@@ -165,7 +180,11 @@ impl Check<'_> {
         let source = self.source;
         let Some(category) = category(source) else {
             let message = format!("emission \"{}\" says neither what it burns nor what leaks", self.id);
-            return problems.error(source.id.span(), message, "add fuel, refrigerant, or category = \"process\" or \"steam\"");
+            return problems.error(
+                source.id.span(),
+                message,
+                "add fuel, refrigerant, or category = \"process\" or \"steam\"",
+            );
         };
         self.keys(category, problems);
         self.fuel(category, problems);
@@ -230,7 +249,10 @@ impl Check<'_> {
             if !(said.enthalpy_kj_per_kg > 0.0 && said.efficiency > 0.0 && said.efficiency <= 1.0) {
                 problems.error(
                     steam.span(),
-                    format!("emission \"{}\": steam of {} kJ/kg at an efficiency of {}", self.id, said.enthalpy_kj_per_kg, said.efficiency),
+                    format!(
+                        "emission \"{}\": steam of {} kJ/kg at an efficiency of {}",
+                        self.id, said.enthalpy_kj_per_kg, said.efficiency
+                    ),
                     "write the enthalpy in kJ/kg, like 2748, and the efficiency as a share, like 0.85",
                 );
             }
@@ -241,13 +263,25 @@ impl Check<'_> {
         let said = factor.get_ref();
         let burns = matches!(category, Category::Stationary | Category::Mobile);
         if !(said.value.is_finite() && said.value >= 0.0) {
-            problems.error(factor.span(), format!("emission \"{}\" has a factor of {}", self.id, said.value), "write a number from 0 up");
+            problems.error(
+                factor.span(),
+                format!("emission \"{}\" has a factor of {}", self.id, said.value),
+                "write a number from 0 up",
+            );
         }
         if said.valid_to.is_some_and(|last| last < said.valid_from) {
-            problems.error(factor.span(), format!("a factor of emission \"{}\" ends before it begins", self.id), "mend valid_from or valid_to");
+            problems.error(
+                factor.span(),
+                format!("a factor of emission \"{}\" ends before it begins", self.id),
+                "mend valid_from or valid_to",
+            );
         }
         if burns && said.gas.is_none() {
-            problems.error(factor.span(), format!("a factor of emission \"{}\" names no gas", self.id), "add gas = \"co2\", \"ch4\" or \"n2o\"");
+            problems.error(
+                factor.span(),
+                format!("a factor of emission \"{}\" names no gas", self.id),
+                "add gas = \"co2\", \"ch4\" or \"n2o\"",
+            );
         }
         if burns && said.approval.is_none() {
             problems.error(
@@ -257,7 +291,11 @@ impl Check<'_> {
             );
         }
         if !burns && said.gas.is_some() {
-            problems.error(factor.span(), format!("a factor of emission \"{}\" names a gas", self.id), "remove gas: such a factor is in CO2e");
+            problems.error(
+                factor.span(),
+                format!("a factor of emission \"{}\" names a gas", self.id),
+                "remove gas: such a factor is in CO2e",
+            );
         }
         let unit = said.unit.get_ref().as_str();
         let known: Vec<&str> = if burns { vec!["kg/TJ"] } else { RATES.iter().map(|(name, ..)| *name).collect() };
@@ -285,12 +323,19 @@ impl Check<'_> {
         let Some(tag) = &source.quantity else { return };
         if category == Category::Steam {
             let message = format!("emission \"{}\" is steam and names a meter", self.id);
-            return problems.error(tag.span(), message, "steam is what comes through the boundary of its asset: name the meter there");
+            return problems.error(
+                tag.span(),
+                message,
+                "steam is what comes through the boundary of its asset: name the meter there",
+            );
         }
         let Some(spec) = self.tags.find(tag, problems) else { return };
         let Some(measured) = measured(spec) else {
             let (kind, unit) = (spec.kind.as_str(), spec.unit.as_str());
-            let message = format!("`quantity` of emission \"{}\" is a tag of kind {kind} in {unit}; no quantity comes of it", self.id);
+            let message = format!(
+                "`quantity` of emission \"{}\" is a tag of kind {kind} in {unit}; no quantity comes of it",
+                self.id
+            );
             return problems.error(tag.span(), message, "name a counter or an interval in m3, L, kg, t, kWh, MJ or GJ");
         };
         let said = said(source, None, Digest::ZERO, &FactorsConfig::default());
@@ -306,12 +351,20 @@ impl Check<'_> {
         }
         if burns && measured != Measured::Energy && day.is_none() && !by_volume {
             let message = format!("emission \"{}\" burns a fuel whose calorific value no list has", self.id);
-            problems.error(tag.span(), message, "add calorific_value = { value = 10, unit = \"GJ/t\", source = \"…\" }");
+            problems.error(
+                tag.span(),
+                message,
+                "add calorific_value = { value = 10, unit = \"GJ/t\", source = \"…\" }",
+            );
         }
         let has_rate = source.factor.iter().any(|own| rate(own.get_ref()).is_some_and(|(of, _)| of == measured));
         if category == Category::Process && !has_rate {
             let message = format!("no factor of emission \"{}\" counts what its meter counts", self.id);
-            problems.error(tag.span(), message, "write the factor per unit of the meter's kind: mass, volume or energy");
+            problems.error(
+                tag.span(),
+                message,
+                "write the factor per unit of the meter's kind: mass, volume or energy",
+            );
         }
         if category == Category::Fugitive && measured != Measured::Mass {
             problems.error(tag.span(), format!("emission \"{}\" leaks by mass", self.id), "name a counter in kg");
@@ -395,7 +448,8 @@ fn said(
         sector: sector(source, category),
         list: source.list,
         density: scaled(&source.density, DENSITIES, &|_| true).map(|value| site("density", value)),
-        calorific: scaled(&source.calorific_value, CALORIFIC, &|unit| !per_volume(unit)).map(|value| site("ncv", value)),
+        calorific: scaled(&source.calorific_value, CALORIFIC, &|unit| !per_volume(unit))
+            .map(|value| site("ncv", value)),
         calorific_volume: scaled(&source.calorific_value, CALORIFIC, &per_volume).map(|value| site("ncv", value)),
         approved: approved.collect(),
         rates: rates.collect(),
@@ -451,7 +505,9 @@ impl Build<'_> {
             assets[position].emissions.push(Emission::resolve(&said, self.reference, self.zone, &gwp));
         }
         for contract in read.1 {
-            let (Some(built), Some(position)) = (self.contract(contract), place(assets, &contract.asset)) else { continue };
+            let (Some(built), Some(position)) = (self.contract(contract), place(assets, &contract.asset)) else {
+                continue;
+            };
             assets[position].contracts.push(built);
         }
     }
@@ -485,7 +541,15 @@ pub(super) fn summary(build: &Build<'_>, sources: &[EmissionConfig], assets: &[A
                 let chosen = said.fuel_factor(build.reference, gas, newest);
                 parts.push(chosen.map_or_else(
                     || format!("no factor of {}", gas.as_str()),
-                    |chosen| format!("{} {} kg/TJ from {} ({})", gas.as_str(), chosen.value, chosen.factor.id, grade(chosen.grade)),
+                    |chosen| {
+                        format!(
+                            "{} {} kg/TJ from {} ({})",
+                            gas.as_str(),
+                            chosen.value,
+                            chosen.factor.id,
+                            grade(chosen.grade)
+                        )
+                    },
                 ));
             }
             let ncv = said.calorific_value(build.reference, newest);

@@ -125,7 +125,7 @@ texts! {
     threshold: "Ngưỡng" / "Threshold";
     year_to_date: "Lũy kế từ đầu năm" / "Year to date";
     projection: "Ước tính cả năm" / "Projection of the year";
-    measured_share: "Phần năm đã đo" / "Share of the year measured";
+    year_measured: "Phần năm đã đo" / "Share of the year measured";
     threshold_reached: "đã đạt ngưỡng" / "reached";
     threshold_projected: "dự kiến đạt ngưỡng" / "projected to reach it";
     threshold_below: "dưới ngưỡng" / "below";

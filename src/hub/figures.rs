@@ -413,7 +413,11 @@ mod tests {
         let factor = asked.known.reference.latest_grid_factor(2026).unwrap();
         let own = 2.0 + 10.0 / 1000.0 * factor.tco2e_per_mwh;
         assert!(figure.value.value.is_some_and(|value| (value - own).abs() < 1e-12), "{:?}", figure.value);
-        assert_eq!(figure.value.factors, [named, factor.factor], "the grid factor of the box isn't in the hub's figure");
+        assert_eq!(
+            figure.value.factors,
+            [named, factor.factor],
+            "the grid factor of the box isn't in the hub's figure"
+        );
         assert_eq!(figure.reported.as_ref().unwrap().value, Some(2.1), "the first figure is kept");
     }
 

@@ -273,13 +273,7 @@ pub struct Rolled {
 
 /// Computes one KPI over the sites that have its inputs, of `expected` sites in all. A site without the inputs is left out
 /// whole, so that its energy never stands above another's parts; `sites_reporting` and the coverage say so.
-pub fn roll(
-    definition: &KpiDefinition,
-    sites: &[Group],
-    expected: u32,
-    span: &Span,
-    context: &KpiContext,
-) -> Rolled {
+pub fn roll(definition: &KpiDefinition, sites: &[Group], expected: u32, span: &Span, context: &KpiContext) -> Rolled {
     let mut group = Group::default();
     sites.iter().filter(|site| has_inputs(definition, site, context)).for_each(|site| group.join(site));
     let facts = group.facts();
@@ -423,7 +417,13 @@ mod tests {
     fn an_open_window_is_measured_by_what_is_over() {
         let rows = [energy(Grain::FiveMinutes, 0, 1), energy(Grain::FiveMinutes, 5, 1)];
         let span = Span { elapsed_ms: 10 * MINUTE_MS, open: true, ..span(Grain::Hour) };
-        let figure = roll(find("electricity").unwrap(), &[site(&rows, Grain::Hour)], 1, &span, &KpiContext::new(Err(Reason::NoInput), false));
+        let figure = roll(
+            find("electricity").unwrap(),
+            &[site(&rows, Grain::Hour)],
+            1,
+            &span,
+            &KpiContext::new(Err(Reason::NoInput), false),
+        );
         assert_eq!((figure.value.coverage, figure.value.flags.as_slice()), (Some(1.0), [Flag::WindowOpen].as_slice()));
     }
 

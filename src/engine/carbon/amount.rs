@@ -4,7 +4,11 @@
 pub(super) const SCALE: i128 = 1_000_000_000_000;
 
 /// Returns a coefficient as a scaled integer. A coefficient that no fuel has (above 10²⁶) saturates.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "factors have far fewer digits than f64")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "factors have far fewer digits than f64"
+)]
 pub(super) fn coefficient(value: f64) -> i128 {
     (value * SCALE as f64).round().clamp(-1e38, 1e38) as i128
 }

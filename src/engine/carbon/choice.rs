@@ -63,12 +63,7 @@ pub(super) fn fuel_factor(
     let listed = || {
         let lists = List::BY_PRIORITY.into_iter().filter(|known| list.is_none_or(|only| only == *known));
         let dated = lists.into_iter().find_map(|list| fuels.factor(fuel, sector, gas, list, day))?;
-        Some(Chosen {
-            value: dated.value,
-            factor: dated.factor.clone(),
-            grade: Some(dated.grade),
-            provisional: false,
-        })
+        Some(Chosen { value: dated.value, factor: dated.factor.clone(), grade: Some(dated.grade), provisional: false })
     };
     own(approved, day, MissingFactor::Null).or_else(listed)
 }

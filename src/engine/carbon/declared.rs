@@ -43,7 +43,9 @@ pub(in crate::engine) fn emitted(plant: &Plant, declared: &Declared) -> Facts {
 /// Returns why a declaration could add nothing, so that it is refused when it is entered; `None` where it can.
 pub fn refusal(plant: &Plant, declared: &Declared) -> Option<String> {
     let known = |ids: Vec<&str>| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-    let sources = |category: Category| known(all(plant).filter(|one| one.category == category).map(|one| one.id.as_str()).collect());
+    let sources = |category: Category| {
+        known(all(plant).filter(|one| one.category == category).map(|one| one.id.as_str()).collect())
+    };
     let (kind, told) = match &declared.kind {
         DeclaredKind::Fuel { fuel, combustion } => (category(*combustion), format!("fuel = \"{fuel}\"")),
         DeclaredKind::Refrigerant { gas } => (Category::Fugitive, format!("refrigerant = \"{gas}\"")),
@@ -54,12 +56,16 @@ pub fn refusal(plant: &Plant, declared: &Declared) -> Option<String> {
     if source(plant, declared).is_none() {
         let category = kind.as_str();
         let known = sources(kind);
-        return Some(format!("no [[emission]] has category = \"{category}\" and {told}; sources of this category: {known}"));
+        return Some(format!(
+            "no [[emission]] has category = \"{category}\" and {told}; sources of this category: {known}"
+        ));
     }
     let lacks = emitted(plant, declared).amount(Measure::FactorMissing) > 0;
     lacks.then(|| {
         let unit = declared.unit.as_str();
-        format!("{unit} can't be counted: its [[emission]] has no factor, density or calorific value for it on that day")
+        format!(
+            "{unit} can't be counted: its [[emission]] has no factor, density or calorific value for it on that day"
+        )
     })
 }
 

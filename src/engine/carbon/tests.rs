@@ -150,7 +150,11 @@ fn a_factor_counts_from_midnight_of_its_day_at_the_site() {
         ("2026-01-31T17:00:00Z", 0, Some(60_000)),
     ] {
         let facts = made(&process, GwpSet::Ar5, minute, Measured::Mass, 1);
-        assert_eq!((facts.amount(Measure::ProcessCo2e), facts.get(Measure::FactorMissing)), (mass, missing), "{minute}");
+        assert_eq!(
+            (facts.amount(Measure::ProcessCo2e), facts.get(Measure::FactorMissing)),
+            (mass, missing),
+            "{minute}"
+        );
     }
     // By explicit choice the last one counts on, and says so.
     let latest = resolve(&Said { missing: MissingFactor::Latest, ..process }, GwpSet::Ar5);
@@ -176,7 +180,9 @@ fn steam_takes_a_declared_factor_or_the_enthalpy_over_the_efficiency() {
 #[test]
 fn a_set_of_potentials_holds_for_whole_years() {
     let declared = [(2000, GwpSet::Ar4), (2026, GwpSet::Ar5), (2028, GwpSet::Ar6)];
-    for (year, set) in [(1999, GwpSet::Ar4), (2025, GwpSet::Ar4), (2026, GwpSet::Ar5), (2027, GwpSet::Ar5), (2030, GwpSet::Ar6)] {
+    for (year, set) in
+        [(1999, GwpSet::Ar4), (2025, GwpSet::Ar4), (2026, GwpSet::Ar5), (2027, GwpSet::Ar5), (2030, GwpSet::Ar6)]
+    {
         assert_eq!(gwp_of(&declared, year), set, "{year}");
     }
     assert_eq!(gwp_of(&[], 2026), GwpSet::Ar5);
