@@ -59,7 +59,7 @@ fn the_list_has_every_kpi_under_its_family() {
 }
 
 #[test]
-#[ignore = "NOT YET"]
+#[ignore = "golden cases of several families are still to come"]
 fn every_kpi_has_a_value_in_a_golden_case() {
     let outputs = golden::each(&golden::folders(), golden::outputs);
     let lines = outputs.iter().filter_map(|(_, outputs)| outputs.as_ref().ok()).flatten();
@@ -107,4 +107,50 @@ fn a_changed_reference_file_is_another_version_and_its_changes_are_named() {
     assert_eq!(lines[0]["old"]["values"]["value"]["value"], 0.6592);
     assert_eq!(lines[0]["new"]["values"]["value"]["value"], 0.6593);
     assert_ne!(lines[0]["old"]["version"], lines[0]["new"]["version"]);
+}
+
+fn schema() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/record.schema.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_schema_of_records_names_every_field_that_a_record_has() {
+    let schema = schema();
+    let known: BTreeSet<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    let required: BTreeSet<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(known, required);
+    for (case, outputs) in golden::each(&golden::folders(), golden::outputs) {
+        for line in outputs.unwrap_or_else(|problem| panic!("{}: {problem}", case.display())) {
+            let fields: BTreeSet<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(fields, known, "{}", case.display());
+            assert_eq!(line["value"].is_null(), !line["reason"].is_null(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_schema_of_records_knows_every_reason_and_every_flag() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/model/record.rs");
+    let source = std::fs::read_to_string(path).unwrap();
+    for (name, part) in [("Reason", "reason"), ("Flag", "flag")] {
+        let (_, body) = source.split_once(&format!("pub enum {name} {{")).unwrap();
+        let (body, _) = body.split_once("\n}").unwrap();
+        let variants = body.lines().filter_map(|line| line.trim().strip_suffix(',')).filter(|line| !line.contains(' '));
+        let codes: Vec<Value> = variants.map(|variant| Value::from(snake_case(variant))).collect();
+        assert!(codes.len() > 5, "{name}: {codes:?}");
+        assert_eq!(schema()["$defs"][part]["enum"], Value::Array(codes), "{name}");
+    }
+}
+
+/// Returns a variant's name as serde writes it.
+fn snake_case(name: &str) -> String {
+    let mut code = String::new();
+    for (position, letter) in name.char_indices() {
+        if letter.is_ascii_uppercase() && position > 0 {
+            code.push('_');
+        }
+        code.push(letter.to_ascii_lowercase());
+    }
+    code
 }
