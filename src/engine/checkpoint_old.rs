@@ -16,7 +16,7 @@ use super::late::Late;
 use super::minute::{Minutes, TagMinute};
 use super::series::{Events, Series};
 use super::windows::{OpenWindow, Windows};
-use crate::model::fact::Facts;
+use crate::model::fact::{Facts, Measure};
 use crate::model::id::{AssetId, Digest};
 use crate::model::number::Number;
 use crate::model::sample::Quality;
@@ -179,7 +179,12 @@ where
 impl OldWindow {
     /// Takes out what one asset has of it.
     fn of(&mut self, position: usize) -> Option<OpenWindow> {
-        let facts = std::mem::take(self.facts.get_mut(position)?);
+        let mut facts = std::mem::take(self.facts.get_mut(position)?);
+        // What came from the grid wasn't told apart: with nothing generated or given back, it is all of it. A window that
+        // began then must not count the grid's share of its later minutes alone.
+        if let Some(energy) = facts.get(Measure::Electricity) {
+            facts.set(Measure::ElectricityImport, energy);
+        }
         Some(OpenWindow { grain: self.grain, window: self.window, facts, stale: BTreeSet::new() })
     }
 }
