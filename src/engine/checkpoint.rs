@@ -146,7 +146,8 @@ impl Engine {
     fn adopt(&mut self, stored: Vec<StoredAsset>, config: Digest) {
         let closed = stored.iter().map(|asset| asset.closed_until);
         let (least, most) = (closed.clone().min(), closed.max());
-        let mut known: BTreeMap<String, StoredAsset> = stored.into_iter().map(|asset| (asset.id.clone(), asset)).collect();
+        let mut known: BTreeMap<String, StoredAsset> =
+            stored.into_iter().map(|asset| (asset.id.clone(), asset)).collect();
         for group in &mut self.groups {
             let ids = group.assets.iter().map(|asset| self.plant.assets[*asset].id.as_str());
             let of_members = ids.filter_map(|id| known.get(id).map(|asset| asset.closed_until)).max();
@@ -154,7 +155,9 @@ impl Engine {
         }
         let grains = &self.plant.grains;
         for (asset, state) in self.plant.assets.iter().zip(&mut self.assets) {
-            let Some(StoredAsset { mut windows, blocks, waiting, .. }) = known.remove(asset.id.as_str()) else { continue };
+            let Some(StoredAsset { mut windows, blocks, waiting, .. }) = known.remove(asset.id.as_str()) else {
+                continue;
+            };
             windows.open.retain(|open| grains.contains(&open.grain));
             *state = AssetState { windows, blocks, waiting };
         }

@@ -294,7 +294,11 @@ impl Engine {
 
     fn put_in_order(&mut self, minute: Timestamp, mut closing: Minute, effects: &mut Effects) {
         closing.facts.sort_by_key(|(position, _)| *position);
-        let row = |(position, facts): (usize, Facts)| FactRow { asset: self.plant.assets[position].id.clone(), minute, facts };
+        let row = |(position, facts): (usize, Facts)| FactRow {
+            asset: self.plant.assets[position].id.clone(),
+            minute,
+            facts,
+        };
         effects.facts.extend(closing.facts.into_iter().map(row));
         self.record(closing.windows, effects);
     }

@@ -26,10 +26,9 @@ impl Spans {
         }
         let from = self.0.partition_point(|held| held.end < span.start);
         let to = self.0.partition_point(|held| held.start <= span.end);
-        let joined = self.0[from..to].iter().fold(span, |joined, held| Window {
-            start: joined.start.min(held.start),
-            end: joined.end.max(held.end),
-        });
+        let joined = self.0[from..to]
+            .iter()
+            .fold(span, |joined, held| Window { start: joined.start.min(held.start), end: joined.end.max(held.end) });
         self.0.splice(from..to, [joined]);
     }
 

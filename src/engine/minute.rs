@@ -70,9 +70,8 @@ impl Piece {
         if length <= 0 {
             return if (from..to).contains(&self.from) { amount } else { 0 };
         }
-        let until = |at: Timestamp| {
-            (amount * i128::from(at.clamp(self.from, self.to).ms_since(self.from))).div_euclid(length)
-        };
+        let until =
+            |at: Timestamp| (amount * i128::from(at.clamp(self.from, self.to).ms_since(self.from))).div_euclid(length);
         until(to.max(from)) - until(from)
     }
 }

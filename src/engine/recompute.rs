@@ -96,8 +96,10 @@ impl Engine {
                 }
             }
             work.rows.sort_by_key(|(minute, position, _)| (*minute, *position));
-            let row = |(minute, position, facts): (Timestamp, usize, Facts)| {
-                FactRow { asset: self.plant.assets[position].id.clone(), minute, facts }
+            let row = |(minute, position, facts): (Timestamp, usize, Facts)| FactRow {
+                asset: self.plant.assets[position].id.clone(),
+                minute,
+                facts,
             };
             effects.corrections = work.rows.into_iter().map(row).collect();
         }
@@ -124,9 +126,9 @@ impl Engine {
         let assets = i64::try_from(self.late.samples.len() + self.late.minutes.len()).unwrap_or(i64::MAX).max(1);
         let length = (ROWS_AT_ONCE / assets).clamp(15, MINUTES_AT_ONCE) * MINUTE_MS;
         let first = *spans.first()?;
-        let end = spans.iter().fold(first.end, |end, span| {
-            if span.start.ms_since(end) <= APART_MS { end.max(span.end) } else { end }
-        });
+        let end = spans
+            .iter()
+            .fold(first.end, |end, span| if span.start.ms_since(end) <= APART_MS { end.max(span.end) } else { end });
         Some(Window { start: first.start, end: end.min(first.start + length).min(until) })
     }
 
@@ -310,7 +312,8 @@ impl Engine {
         history: &H,
     ) -> Result<(), H::Error> {
         let closed_until = self.groups[self.group_of[position]].closed_until;
-        if let Some(parent) = self.plant.assets[position].parent.filter(|parent| self.plant.assets[*parent].takes_context())
+        if let Some(parent) =
+            self.plant.assets[position].parent.filter(|parent| self.plant.assets[*parent].takes_context())
             && self.takes(parent, position)
         {
             // What it was told of its machines' work is cut by their samples, not by their facts.
@@ -416,7 +419,8 @@ impl Engine {
             *waiting = facts.clone();
         }
         for grain in &self.plant.grains {
-            let calendar = if *grain == crate::model::time::Grain::Shift { self.plant.assets[position].calendar } else { 0 };
+            let calendar =
+                if *grain == crate::model::time::Grain::Shift { self.plant.assets[position].calendar } else { 0 };
             let window = self.clockwork.window_of(&self.plant, calendar, *grain, minute);
             if let Some(window) = window.filter(|window| window.end <= closed_until) {
                 self.late.revising.entry((*grain, window, id.to_owned())).or_default().merge(&change);

@@ -242,13 +242,7 @@ impl Series {
         moved
     }
 
-    fn process_one(
-        &mut self,
-        spec: &TagSpec,
-        limits: &Limits,
-        (at, quality, value): Reading,
-        closed_until: Timestamp,
-    ) {
+    fn process_one(&mut self, spec: &TagSpec, limits: &Limits, (at, quality, value): Reading, closed_until: Timestamp) {
         if !self.confirmations.is_empty() {
             self.book_confirmations(spec, at, closed_until);
         }

@@ -78,11 +78,8 @@ impl Windows {
         // A shift that the calendar moved goes on as the one it is now.
         self.open.retain(|open| open.grain != grain);
         let Some(window) = window else { return };
-        let facts = if window.start < minute {
-            before(Window { start: window.start, end: minute })
-        } else {
-            Facts::default()
-        };
+        let facts =
+            if window.start < minute { before(Window { start: window.start, end: minute }) } else { Facts::default() };
         self.open.push(OpenWindow { grain, window, facts, stale: BTreeSet::new() });
         self.open.sort_by_key(|open| open.grain);
     }

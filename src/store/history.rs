@@ -98,9 +98,8 @@ fn compacted(
     through: u64,
     found: &mut Found,
 ) -> Result<(), StoreError> {
-    let mut list = connection.prepare(
-        "SELECT id, first_at, last_at FROM chunks WHERE tag = ?1 AND first_seq <= ?2 ORDER BY last_at",
-    )?;
+    let mut list = connection
+        .prepare("SELECT id, first_at, last_at FROM chunks WHERE tag = ?1 AND first_seq <= ?2 ORDER BY last_at")?;
     let chunks: Vec<(i64, i64, i64)> = list
         .query_map(params![id, position(through)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;

@@ -74,8 +74,7 @@ fn a_reset_breaks_the_segment_and_a_dip_books_no_lifetime() {
     assert_eq!(reset.amount, 3_000_000);
     let dip = total(&counter(HOUR), &[(0, 500.0), (60_000, 0.0), (120_000, 501.0)]);
     assert_eq!(dip.amount, 1_000_000);
-    let long_dip =
-        total(&counter(HOUR), &[(0, 500.0), (60_000, 0.0), (61_000, 0.0), (62_000, 0.0), (120_000, 501.0)]);
+    let long_dip = total(&counter(HOUR), &[(0, 500.0), (60_000, 0.0), (61_000, 0.0), (62_000, 0.0), (120_000, 501.0)]);
     assert_eq!(long_dip.amount, 1_000_000);
     let reset_and_back = total(&counter(HOUR), &[(0, 5.0), (60_000, 0.0), (120_000, 4.0), (180_000, 6.0)]);
     assert_eq!(reset_and_back.amount, 6_000_000);

@@ -45,9 +45,8 @@ impl Newest {
                 (stale.asset, stale.grain, stale.window) == (position, record.grain, record.window)
             };
             let stale = effects.stale.iter().find(is_this);
-            let issued = stale.map(|stale| {
-                reissue(plant, record, 1, &stale.stale, &merged(position, record.window)).unwrap()
-            });
+            let issued =
+                stale.map(|stale| reissue(plant, record, 1, &stale.stale, &merged(position, record.window)).unwrap());
             let key = (record.asset.clone(), record.grain, record.window.start);
             assert!(self.0.insert(key, issued.unwrap_or_else(|| record.clone())).is_none(), "published twice");
         }
@@ -162,7 +161,10 @@ fn however_many_samples_come_late_a_window_is_revised_once_in_a_quarter_of_an_ho
 fn a_late_sample_changes_only_the_minutes_until_the_next_one() {
     let mut lab = Lab::new(plant());
     for at in 0..40 {
-        lab.ingest(&batch(at * MINUTE_MS, vec![sample(STATE, at * MINUTE_MS, PRODUCING), sample(TOTAL, at * MINUTE_MS, at.into())]));
+        lab.ingest(&batch(
+            at * MINUTE_MS,
+            vec![sample(STATE, at * MINUTE_MS, PRODUCING), sample(TOTAL, at * MINUTE_MS, at.into())],
+        ));
         lab.advance(minute(at));
     }
     lab.ingest(&batch(40 * MINUTE_MS, vec![sample(STATE, 10 * MINUTE_MS + 20_000, MachineState::Fault.code())]));
