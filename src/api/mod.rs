@@ -21,7 +21,7 @@ mod openapi;
 mod origins;
 mod pages;
 mod problem;
-mod reference;
+pub mod reference;
 mod schema;
 mod scopes;
 pub mod serve;
