@@ -390,7 +390,7 @@ async fn the_openapi_document_describes_what_is_sent() {
 
 #[tokio::test]
 async fn every_path_of_the_document_is_routed_and_declares_its_errors() {
-    for (api, routes) in [(edge(None).api, 7), (hub().api, 8)] {
+    for (api, routes) in [(edge(None).api, 12), (hub().api, 8)] {
         let document = get(&api, "/api/v1/openapi.json").await.json();
         let paths = document["paths"].as_object().unwrap();
         assert_eq!(paths.len(), routes, "{:?}", paths.keys());

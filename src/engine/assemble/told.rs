@@ -40,7 +40,7 @@ pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
         let (present, working) = scope.view().map_or((0, 0), |view| view.personnel_ms(window));
         facts.set(Measure::PersonnelAttendance, present);
         facts.set(Measure::PersonnelWork, working);
-    } else {
+    } else if scope.asset.state.is_none() {
         scope.sum_children(&[Measure::PersonnelAttendance, Measure::PersonnelWork], facts);
     }
 }

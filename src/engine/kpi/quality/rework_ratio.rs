@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn e7_it_is_rework_over_produced_quantity() {
-        near(&day("rework_ratio", &e7()), 0.018_421);
+        near(&day("rework_ratio", &e7()), 7.0 / 380.0);
         none(&day("rework_ratio", &[(Measure::ProducedQuantity, 1)]), Reason::NoInput);
         let facts = [(Measure::ProducedQuantity, 0), (Measure::ReworkQuantity, 0), (Measure::PartsObserved, 1)];
         none(&day("rework_ratio", &facts), Reason::NoProduction);

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn e7_it_is_scrap_over_produced_quantity() {
         let value = day("scrap_ratio", &e7());
-        near(&value, 0.031_579);
+        near(&value, 12.0 / 380.0);
         assert_eq!(value.flags, []);
     }
 
