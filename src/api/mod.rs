@@ -8,6 +8,7 @@
 //! What can be added: a file with its handler, and its line in [`router`].
 
 mod bills;
+mod channels;
 pub mod config;
 mod context;
 mod declarations;
@@ -185,7 +186,8 @@ pub fn router(api: &Arc<Api>) -> Router {
             .routes(routes!(declarations::declarations, declarations::enter))
             .routes(routes!(declarations::approve))
             .routes(routes!(declarations::withdraw))
-            .routes(routes!(declarations::comparison)),
+            .routes(routes!(declarations::comparison))
+            .routes(routes!(channels::slots)),
     };
     let (router, document) = routes.split_for_parts();
     router.with_state(Arc::clone(api)).merge(openapi::pages(document))

@@ -390,12 +390,12 @@ async fn the_openapi_document_describes_what_is_sent() {
 
 #[tokio::test]
 async fn every_path_of_the_document_is_routed_and_declares_its_errors() {
-    for (api, routes) in [(edge(None).api, 12), (hub().api, 8)] {
+    for (api, routes) in [(edge(None).api, 13), (hub().api, 8)] {
         let document = get(&api, "/api/v1/openapi.json").await.json();
         let paths = document["paths"].as_object().unwrap();
         assert_eq!(paths.len(), routes, "{:?}", paths.keys());
         for (path, methods) in paths {
-            let filled = ["gateway", "stream", "epoch", "seq"].iter().fold(path.clone(), |path, name| {
+            let filled = ["gateway", "stream", "epoch", "seq", "channel"].iter().fold(path.clone(), |path, name| {
                 path.replace(&format!("{{{name}}}"), if *name == "epoch" || *name == "seq" { "1" } else { "x" })
             });
             for (method, operation) in methods.as_object().unwrap() {

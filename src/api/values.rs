@@ -164,7 +164,7 @@ fn kpis(list: Option<&str>) -> Outcome<Vec<KpiId>> {
         .collect()
 }
 
-fn instant(name: &str, text: &str) -> Outcome<Timestamp> {
+pub(super) fn instant(name: &str, text: &str) -> Outcome<Timestamp> {
     // A `+` of an offset that wasn't percent-encoded arrives as a space.
     let sign = text.len().checked_sub("+07:00".len()).filter(|at| text.as_bytes()[*at] == b' ');
     let repaired = sign.map(|at| format!("{}+{}", &text[..at], &text[at + 1..]));
@@ -205,6 +205,6 @@ fn check_size(query: &Query, calendar: &Calendar) -> Outcome<()> {
     }
 }
 
-fn refuse(detail: String) -> ApiProblem {
+pub(super) fn refuse(detail: String) -> ApiProblem {
     Problem::bad_request(detail).into()
 }

@@ -10,13 +10,14 @@ use sha2::Digest as _;
 use super::document::Document;
 use super::tree::Tree;
 use super::{
-    assets, baselines, calendar, context, emission, finish, meters, profiles, reference, sinks, sources, spelling,
-    tariff,
+    assets, baselines, calendar, channel, context, emission, finish, meters, profiles, reference, sinks, sources,
+    spelling, tariff,
 };
 use crate::api::config::HttpConfig;
 use crate::engine::calendar::Calendar;
 use crate::engine::config::baseline::BaselineConfig;
 use crate::engine::config::calendar::{CalendarConfig, WorkCalendarConfig};
+use crate::engine::config::channel::ChannelConfig;
 use crate::engine::config::context::{ProductConfig, StopReasonConfig};
 use crate::engine::config::emission::{ContractConfig, EmissionConfig};
 use crate::engine::config::meter::MeterConfig;
@@ -38,8 +39,8 @@ use crate::sources::mqtt::config::MqttSource;
 
 /// The sections of the file.
 const SECTIONS: &[&str] = &[
-    "gateway", "http", "profile", "source", "asset", "meter", "product", "stop_reason", "calendar", "work_calendar", "records",
-    "factors", "tariff", "baseline", "emission", "contract", "sink",
+    "gateway", "http", "profile", "source", "asset", "channel", "meter", "product", "stop_reason", "calendar", "work_calendar",
+    "records", "factors", "tariff", "baseline", "emission", "contract", "sink",
 ];
 
 /// Grains of which records are made unless `[records]` says otherwise.
@@ -62,6 +63,8 @@ pub struct Gateway {
     pub tags: Vec<TagSpec>,
     /// What KPIs are about, in the order of the file.
     pub assets: Vec<AssetConfig>,
+    /// Stacks and outfalls: more assets, one a parameter.
+    pub channels: Vec<ChannelConfig>,
     /// What assets can be told to make.
     pub products: Vec<ProductConfig>,
     /// Why machines can be told to have stopped.
@@ -183,6 +186,7 @@ fn read(
     let profiles = profiles::read(&document, profiles, problems);
     let sources = sources::read(&document, &profiles, problems);
     let asset_list = assets::read(&document, problems);
+    let channels = channel::read(&document, problems);
     let told = context::read(&document, problems);
     let meter_list = meters::read(&document, problems);
     let baseline_list = document.entries::<BaselineConfig>("baseline", problems);
@@ -209,6 +213,7 @@ fn read(
     meters::check(&meter_list, &asset_list, &sources.tags, problems);
     baselines::check(&baseline_list, &asset_list, &sources.tags, problems);
     tariff::check(tariff.as_ref(), calendar.as_ref(), &reference, problems);
+    channel::check(&channels, &asset_list, &sources.tags, &reference, problems);
     let has_shifts = calendar::check(calendar.as_ref(), &work_calendars, &asset_list.assets, &reference, problems);
     calendar::check_grains(records.as_ref(), has_shifts, problems);
     emission::check(&emissions, &asset_list.assets, &sources.tags, &reference, problems);
@@ -225,6 +230,7 @@ fn read(
         mqtt: sources.mqtt,
         tags,
         assets: asset_list.assets,
+        channels: channels.channels,
         products: told.products,
         stop_reasons: told.reasons,
         meters: meter_list.meters,
@@ -296,6 +302,7 @@ impl Gateway {
         let mut assets = tree.plant_assets(&self.assets, &self.meters, &self.tags);
         self.assign_calendars(&mut assets);
         baselines::give(&mut assets, &self.baselines, &self.tags, calendars[0].zone());
+        channel::append(&self.channels, &self.tags, &self.reference, &mut assets);
         let site = self.gateway.site.get_ref().clone();
         let build = self.build(&self.reference, calendars[0].zone());
         build.place((&self.emissions, &self.contracts), &mut assets);

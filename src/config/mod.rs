@@ -8,12 +8,14 @@
 mod assets;
 mod baselines;
 mod calendar;
+mod channel;
 mod component;
 mod context;
 mod document;
 mod emission;
 mod gateway;
 mod hub;
+mod limit;
 mod meters;
 mod profiles;
 mod read;

@@ -6,6 +6,7 @@ use askama::Template;
 use jiff::tz::TimeZone;
 
 use super::cell::{Cell, Tile};
+use super::channels::{self, ChannelRow};
 use super::components::{Row, Summary};
 use super::format;
 use super::language::{Language, Texts};
@@ -45,6 +46,8 @@ pub(super) struct Overview {
     families: Vec<FamilyRows>,
     asset_kpis: Vec<&'static str>,
     assets: Vec<AssetRow>,
+    channel_kpis: Vec<(&'static str, &'static str)>,
+    channels: Vec<ChannelRow>,
     sources: Vec<Row>,
     sinks: Vec<Row>,
     others: Vec<Row>,
@@ -114,6 +117,8 @@ impl Overview {
             families: families(hours.into_iter().zip(days), language),
             asset_kpis: ASSET_KPIS.iter().filter_map(|id| kpi::find(id)).map(|kpi| language.kpi(kpi)).collect(),
             assets: view.assets()?,
+            channel_kpis: view.channel_kpis(),
+            channels: view.channels(zone)?,
             sources,
             sinks,
             others,
@@ -147,7 +152,7 @@ impl View<'_> {
         let latest: BTreeMap<TagName, LatestSample> =
             latest.into_iter().map(|sample| (sample.tag.clone(), sample)).collect();
         let kpis: Vec<KpiId> = ASSET_KPIS.into_iter().map(KpiId::of).collect();
-        let below_site = self.edge.plant.assets.iter().filter(|asset| asset.level != Level::Site);
+        let below_site = self.edge.plant.assets.iter().filter(|asset| asset.level != Level::Site && asset.channel.is_none());
         below_site
             .take(ASSETS_MAX)
             .map(|asset| {
@@ -157,6 +162,33 @@ impl View<'_> {
                     state: asset.state.and_then(|tag| self.state(tag, &latest)),
                     cells: self.running(&self.edge.scope(asset), Grain::Hour, &kpis)?.1,
                 })
+            })
+            .collect()
+    }
+
+    /// Returns the heads of the columns of channels: KPI and window.
+    fn channel_kpis(&self) -> Vec<(&'static str, &'static str)> {
+        let t = self.language.texts();
+        let head = |(id, grain): &(&str, Grain)| {
+            let window = if *grain == Grain::Hour { t.running_hour } else { t.today };
+            Some((self.language.kpi(kpi::find(id)?), window))
+        };
+        channels::SHOWN.iter().filter_map(head).collect()
+    }
+
+    fn channels(&self, zone: &TimeZone) -> Outcome<Vec<ChannelRow>> {
+        let now = jiff::Timestamp::from_millisecond(self.now.0).ok();
+        let today = now.map(|now| zone.to_datetime(now).date());
+        let with_channel =
+            self.edge.plant.assets.iter().filter_map(|asset| Some((asset, asset.channel.as_deref()?))).take(ASSETS_MAX);
+        with_channel
+            .map(|(asset, channel)| {
+                let scope = self.edge.scope(asset);
+                let mut cells = Vec::new();
+                for grain in [Grain::Hour, Grain::Day] {
+                    cells.extend(self.running(&scope, grain, &channels::kpis_of(grain))?.1);
+                }
+                Ok(ChannelRow::of(asset, channel, today, cells, self.language))
             })
             .collect()
     }

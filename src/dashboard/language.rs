@@ -153,6 +153,11 @@ texts! {
     state: "Trạng thái máy" / "Machine state";
     no_state: "không theo dõi trạng thái" / "state not tracked";
 
+    channels: "Khí thải và nước thải" / "Stacks and outfalls";
+    channel: "Kênh quan trắc" / "Channel";
+    limit: "Giới hạn hôm nay" / "Limit today";
+    no_limit: "chưa khai báo" / "none declared";
+
     sources: "Nguồn dữ liệu" / "Sources";
     source: "Nguồn" / "Source";
     sinks: "Nơi nhận" / "Destinations";

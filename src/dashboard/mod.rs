@@ -9,6 +9,7 @@
 
 mod assets;
 mod cell;
+mod channels;
 mod components;
 mod declarations;
 mod edge;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::sample::Quality;
 use crate::model::state::MachineState;
 use crate::model::time::{MINUTE_MS, Timestamp};
 
@@ -23,9 +24,21 @@ pub(super) struct TagMinute {
     pub(super) energy: i128,
     /// States with their spans, ascending, without overlap.
     pub(super) states: Vec<(Timestamp, Timestamp, MachineState)>,
+    /// Of a gauge that is no electric power: what it said, ascending, without overlap.
+    pub(super) levels: Vec<Level>,
     /// The parts of the amount by the time in which they came, ascending. Only of tags whose amounts are asked for
     /// parts of a minute.
     pub(super) pieces: Vec<Piece>,
+}
+
+/// What a gauge that is no electric power said over a part of a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Level {
+    pub(super) from: Timestamp,
+    /// Not after the minute's end.
+    pub(super) to: Timestamp,
+    /// The value, in 10⁻⁶ of the base unit, or why there is none to use.
+    pub(super) said: Result<i128, Quality>,
 }
 
 /// An amount that came evenly within a part of a minute.

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::counter::{Booking, Counter, Limits, Note, Share, Step, ToldSwap};
-pub(super) use super::minute::TagMinute;
+pub(super) use super::minute::{Level, TagMinute};
 use super::minute::{Minutes, Piece, each_minute};
 use crate::model::number::Number;
 use crate::model::sample::{Quality, Sample};
@@ -18,6 +18,7 @@ use crate::model::state::MachineState;
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::tag::{TagKind, TagSpec};
 use crate::model::time::{MINUTE_MS, Timestamp, Window};
+use crate::model::unit::Dimension;
 
 /// How far back anything is computed: older samples are kept and take part in nothing, and growth over a longer gap
 /// is excluded. Bounds the work that one wrong clock can cause. **Unit**: ms.
@@ -51,6 +52,8 @@ pub(super) struct Series {
     pub(super) usable: Option<Timestamp>,
     /// The last usable sample, except of a counter. **Unit** of the value: 10⁻⁶ of the base unit; a state's code.
     pub(super) last: Option<(Timestamp, i128)>,
+    /// Gauge that is no power: the newest sample, where it can't be used, and why.
+    pub(super) unusable: Option<(Timestamp, Quality)>,
     /// A counter's readings.
     pub(super) counter: Counter,
     /// Counter: the newest processed sample was usable, so that its reading can be confirmed.
@@ -248,7 +251,10 @@ impl Series {
         }
         let micro = value.filter(|_| quality.is_usable()).and_then(|number| scaled(spec, number));
         match spec.kind {
-            TagKind::Gauge | TagKind::State => self.process_level(spec, at, micro, closed_until),
+            TagKind::Gauge | TagKind::State => {
+                    self.process_level(spec, at, micro, closed_until);
+                    self.unusable = micro.is_none().then_some((at, quality));
+                }
             TagKind::Counter { .. } => {
                 self.stands = micro.is_some();
                 if let Some(value) = micro {
@@ -409,7 +415,7 @@ impl Series {
 
     /// Books the held level from where it is booked to `until`, at most as long as it holds.
     fn book_level(&mut self, spec: &TagSpec, until: Timestamp) {
-        let Some((at, value)) = self.last else { return };
+        let Some((at, value)) = self.last else { return self.book_unusable(spec, until) };
         let (from, to) = (self.booked_until, until.min(at + spec.hold_ms));
         if from >= to {
             return;
@@ -420,10 +426,30 @@ impl Series {
             if let Some(state) = MachineState::from_code(value) {
                 each_minute(from, to, |minute, start, end| self.minutes.at(minute).states.push((start, end, state)));
             }
-        } else if spec.unit.is_integrated() {
+            return;
+        }
+        if spec.unit.is_integrated() {
             each_minute(from, to, |minute, start, end| {
                 self.minutes.at(minute).energy += value * i128::from(end.ms_since(start));
             });
+        }
+        self.book_said(spec, from, to, Ok(value));
+    }
+
+    /// Books that a gauge can't be used, as long as it is held to say so. Only a channel asks why.
+    fn book_unusable(&mut self, spec: &TagSpec, until: Timestamp) {
+        let Some((at, quality)) = self.unusable else { return };
+        let (from, to) = (self.booked_until, until.min(at + spec.hold_ms));
+        if from < to && spec.kind == TagKind::Gauge {
+            self.booked_until = to;
+            self.book_said(spec, from, to, Err(quality));
+        }
+    }
+
+    fn book_said(&mut self, spec: &TagSpec, from: Timestamp, to: Timestamp, said: Result<i128, Quality>) {
+        // A power is no signal of a channel, and comes often.
+        if !matches!(spec.unit.dimension(), Dimension::ActivePower | Dimension::ReactivePower) {
+            each_minute(from, to, |minute, from, to| self.minutes.at(minute).levels.push(Level { from, to, said }));
         }
     }
 

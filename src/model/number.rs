@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// 10⁻⁶ parts of one base unit: the resolution of every quantity in a fact.
 pub const MICRO: f64 = 1e6;
 
+/// As many parts of 10⁻⁶ are one.
+pub const MICRO_INTEGER: i128 = 1_000_000;
+
 /// A measured value. Integers stay exact beyond 2⁵³, so a 64-bit counter keeps its last digit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Number {

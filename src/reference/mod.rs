@@ -10,6 +10,7 @@ pub mod fuel;
 mod grid;
 pub mod gwp;
 mod holiday;
+pub mod limit;
 pub mod tariff;
 pub mod threshold;
 pub mod toe;
@@ -43,6 +44,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("toe.toml", include_str!("../../config/reference/toe.toml")),
     ("vn_grid_factors.toml", include_str!("../../config/reference/vn_grid_factors.toml")),
     ("vn_holidays.toml", include_str!("../../config/reference/vn_holidays.toml")),
+    ("vn_limits.toml", include_str!("../../config/reference/vn_limits.toml")),
     ("vn_tariffs.toml", include_str!("../../config/reference/vn_tariffs.toml")),
 ];
 
@@ -81,6 +83,7 @@ pub struct Reference {
     /// By name of the set, then by date.
     holidays: BTreeMap<String, BTreeMap<Date, Holiday>>,
     tariffs: Arc<Tariffs>,
+    limits: limit::Limits,
 }
 
 /// What greenhouse gases are worked out from.
@@ -151,6 +154,16 @@ pub enum ReferenceError {
         /// What is wrong.
         message: String,
     },
+    /// A limit or a coefficient that can't be one.
+    #[error("reference file {file}: limit \"{id}\": {message}")]
+    Limit {
+        /// Name of the file.
+        file: String,
+        /// Id of the entry.
+        id: String,
+        /// What is wrong.
+        message: String,
+    },
 }
 
 /// One data file: whichever kinds of entries it holds.
@@ -185,6 +198,10 @@ struct File {
     tariff_price: Vec<tariff::PriceEntry>,
     #[serde(default)]
     power_factor_target: Vec<tariff::TargetEntry>,
+    #[serde(default)]
+    limit: Vec<limit::LimitEntry>,
+    #[serde(default)]
+    limit_coefficient: Vec<limit::CoefficientEntry>,
 }
 
 impl Reference {
@@ -232,6 +249,12 @@ impl Reference {
             }
             for entry in file.power_factor_target {
                 Arc::make_mut(&mut reference.tariffs).add_target(entry, name, version)?;
+            }
+            for entry in file.limit {
+                reference.limits.insert(entry, name, version)?;
+            }
+            for entry in file.limit_coefficient {
+                reference.limits.insert_coefficient(entry, name, version)?;
             }
             let set = reference.holidays.entry(file.set.unwrap_or_default()).or_default();
             for entry in file.holiday {
@@ -298,6 +321,11 @@ impl Reference {
         self.holidays.get(set)
     }
 
+    /// Returns the limits of pollutants.
+    pub const fn limits(&self) -> &limit::Limits {
+        &self.limits
+    }
+
     /// Returns the names of the sets of holidays, ascending.
     pub fn holiday_sets(&self) -> impl Iterator<Item = &str> {
         self.holidays.keys().map(String::as_str)
@@ -313,7 +341,7 @@ impl Reference {
         let carbon = &self.carbon;
         let fuels = carbon.fuels.rows().chain(carbon.potentials.rows());
         let watched = carbon.toe.rows().chain(carbon.thresholds.rows());
-        grid.chain(mixes).chain(holidays).chain(fuels).chain(watched).chain(self.tariffs.rows()).collect()
+        grid.chain(mixes).chain(holidays).chain(fuels).chain(watched).chain(self.tariffs.rows()).chain(self.limits.rows()).collect()
     }
 
     /// Returns the entry that a record names by id and version.

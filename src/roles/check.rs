@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use jiff::civil::Date;
 use serde_json::json;
 
 use super::load;
 use crate::config::{self, Gateway, Hub};
+use crate::engine::plant::{Asset, Plant};
+use crate::engine::pollutant::Channel;
 use crate::model::problem::{Problems, Severity};
+use crate::runtime::clock::Clock;
 use crate::sinks::platform::config::PlatformSink;
 use crate::sources::modbus::config::Place;
 
@@ -103,14 +107,18 @@ fn gateway_summary(gateway: &Gateway) -> Vec<String> {
         let tags = gateway.tags.iter().filter(|tag| tag.source == *index).count();
         lines.push(format!("source {name}: {kind} {url}, {}", plural(tags, "tag")));
     }
-    let used = gateway.plant().inputs().len();
-    lines.push(format!("{}, {used} of them used by assets", plural(gateway.tags.len(), "tag")));
-    for asset in &gateway.plant().assets {
+    let plant = gateway.plant();
+    lines.push(format!("{}, {} of them used by assets", plural(gateway.tags.len(), "tag"), plant.inputs().len()));
+    for asset in &plant.assets {
+        if let Some(channel) = &asset.channel {
+            lines.push(channel_line(asset, channel, today(&plant)));
+            continue;
+        }
         let name = asset.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
         lines.push(format!("asset {}{name}: {}", asset.id, asset.level.as_str()));
     }
     lines.extend(gateway.calendar_lines());
-    let grains: Vec<&str> = gateway.plant().grains.iter().map(|grain| grain.as_str()).collect();
+    let grains: Vec<&str> = plant.grains.iter().map(|grain| grain.as_str()).collect();
     lines.push(format!("records of each {}", grains.join(", ")));
     lines.extend(gateway.emission_lines());
     lines.extend(
@@ -132,6 +140,39 @@ fn point_lines(gateway: &Gateway) -> Vec<String> {
         format!("point {}: {} {}{range}, {}", place.tag, place.span.table, place.span.address, place.form)
     };
     places.map(line).collect()
+}
+
+/// Returns the date at the site: which limit holds depends on it.
+fn today(plant: &Plant) -> Date {
+    let now = jiff::Timestamp::from_millisecond(Clock::system().now().0).unwrap_or_default();
+    plant.site_calendar().zone().to_datetime(now).date()
+}
+
+/// One line a channel: what it measures, and the limit that holds today.
+fn channel_line(asset: &Asset, channel: &Channel, today: Date) -> String {
+    let unit = asset.product_unit.as_str();
+    let limit = channel.limit_on(today).map_or_else(
+        || format!("no limit holds on {today}"),
+        |limit| {
+            let bound = |name, micro: Option<i128>| micro.map(|micro| format!("{name} {} {unit}", Micro(micro)));
+            let bounds = [bound("min", limit.min_micro), bound("max", limit.max_micro)];
+            let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+            let (source, document) = (limit.source.as_str(), &limit.document);
+            format!("on {today} {} by {source} {document}", bounds.join(", "))
+        },
+    );
+    format!("channel {}: {} in {unit}, {limit}", asset.id, channel.parameter.as_str())
+}
+
+/// A number of 10⁻⁶ as decimals, without zeros behind.
+struct Micro(i128);
+
+impl std::fmt::Display for Micro {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (sign, size) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        let text = format!("{sign}{}.{:06}", size / 1_000_000, size % 1_000_000);
+        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+    }
 }
 
 fn hub_summary(hub: &Hub) -> Vec<String> {

@@ -5,6 +5,7 @@
 //! One file a family of measures, each with one function from a [`Scope`] to the facts it adds.
 
 mod baseline;
+mod channel;
 pub(super) mod energy;
 mod fuel;
 mod media;
@@ -287,5 +288,6 @@ pub(super) fn one(
     // Reads the steam that the boundary added.
     fuel::add(&scope, &mut facts);
     baseline::add(&scope, &mut facts);
+    channel::add(&scope, &mut facts);
     facts
 }

@@ -5,6 +5,7 @@
 
 pub mod baseline;
 pub mod calendar;
+pub mod channel;
 pub mod context;
 pub mod emission;
 pub mod meter;

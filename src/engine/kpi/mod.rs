@@ -8,6 +8,7 @@ mod energy;
 pub mod grid;
 mod maintenance;
 mod media;
+mod pollutants;
 mod production;
 mod quality;
 mod shares;
@@ -121,6 +122,17 @@ pub static CATALOGUE: &[&KpiDefinition] = &[
     &emissions::carbon_intensity::DEFINITION,
     &emissions::energy_toe::DEFINITION,
     &emissions::energy_toe_content::DEFINITION,
+    // Pollutants
+    &pollutants::pollutant_mean::DEFINITION,
+    &pollutants::pollutant_limit_ratio::DEFINITION,
+    &pollutants::pollutant_hours_to_check::DEFINITION,
+    &pollutants::pollutant_days_to_check::DEFINITION,
+    &pollutants::pollutant_max_hour::DEFINITION,
+    &pollutants::pollutant_min::DEFINITION,
+    &pollutants::pollutant_max::DEFINITION,
+    &pollutants::pollutant_load::DEFINITION,
+    &pollutants::pollutant_volume::DEFINITION,
+    &pollutants::channel_validity::DEFINITION,
 ];
 
 /// What a KPI is.

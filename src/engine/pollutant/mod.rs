@@ -14,5 +14,7 @@ pub use channel::{Basis, Channel};
 pub use limit::{DatedLimit, LimitSource};
 
 pub(super) use channel::note_factors;
-pub(super) use correct::{Signals, Uncorrectable, corrected};
+#[cfg(test)]
+pub(super) use channel::testing;
+pub(super) use correct::{Carried, Signals, corrected};
 pub(super) use stage::{STAGED, stage};
