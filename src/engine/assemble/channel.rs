@@ -3,7 +3,7 @@
 //! A span is cut where one of the channel's tags says something else; within a part all of them stand still, so that
 //! each part is corrected by the signals of its own time.
 
-use super::{Scope, Span};
+use super::Scope;
 use crate::engine::pollutant::{Carried, Channel, Signals, corrected};
 use crate::engine::series::Level;
 use crate::model::fact::{Facts, Measure};
@@ -28,7 +28,7 @@ enum Said {
 /// Adds what a channel measured.
 pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
     let Some(channel) = scope.asset.channel.as_deref() else { return };
-    let Span::Whole { window, .. } = scope.span else { return };
+    let window = scope.span.window;
     let times = [Measure::ValidTime, Measure::CalibrationTime, Measure::ChannelFaultTime, Measure::UncorrectableTime];
     times.into_iter().chain([Measure::ValueTime]).for_each(|measure| facts.set(measure, 0));
     facts.set(Measure::ChannelExpected, i128::from(window.length_ms()));
@@ -174,13 +174,16 @@ impl<'a> Tracks<'a> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::{Level, Measure, Quality, Timestamp, Window};
     use crate::engine::assemble::{Contributions, Span, assemble};
-    use crate::engine::plant::Asset;
+    use crate::engine::calendar::Calendar;
+    use crate::engine::plant::{Asset, Plant};
     use crate::engine::pollutant::{Channel, testing::channel};
     use crate::engine::series::TagMinute;
     use crate::model::fact::Facts;
-    use crate::model::id::AssetId;
+    use crate::model::id::{AssetId, Digest, SiteId};
     use crate::model::pollutant::Parameter;
     use crate::model::record::Level as Place;
     use crate::model::tag::TagIndex;
@@ -195,6 +198,15 @@ mod tests {
         vec![level(0, 60, Ok(value))]
     }
 
+    /// Returns the first minute's facts of an asset that is alone in its plant.
+    fn facts_of(asset: Asset, tags: Contributions<'_>) -> Facts {
+        let site = SiteId::new("site").unwrap();
+        let plant = Plant::new(site, Calendar::round_the_clock(TimeZone::UTC), Digest::ZERO);
+        let plant = Plant { assets: vec![asset], ..plant };
+        let window = Window { start: Timestamp(0), end: Timestamp(60_000) };
+        assemble(&plant, &[Vec::new()], Span { window, planned: &[] }, tags).remove(0)
+    }
+
     /// Returns a minute's facts of a channel whose tags, by position, say these levels.
     fn minute(channel: Channel, tags: Vec<Vec<Level>>) -> Facts {
         let id = AssetId::new("stack-1-so2").unwrap();
@@ -203,8 +215,7 @@ mod tests {
         let minutes: Vec<Option<TagMinute>> =
             tags.into_iter().map(|levels| Some(TagMinute { levels, ..TagMinute::default() })).collect();
         let tags = Contributions { places: &places, minutes: &minutes, ..Contributions::NONE };
-        let window = Window { start: Timestamp(0), end: Timestamp(60_000) };
-        assemble(&[asset], &[Vec::new()], Span::Whole { window, planned: &[] }, tags).remove(0)
+        facts_of(asset, tags)
     }
 
     fn amounts<const N: usize>(facts: &Facts, measures: [Measure; N]) -> [i128; N] {
@@ -276,8 +287,7 @@ mod tests {
             let value = TagMinute { levels: whole(100), ..TagMinute::default() };
             let volume = TagMinute { amount: 2_000_000, observed_ms, ..TagMinute::default() };
             let tags = Contributions { places: &[0, 1], minutes: &[Some(value), Some(volume)], ..Contributions::NONE };
-            let window = Window { start: Timestamp(0), end: Timestamp(60_000) };
-            let facts = assemble(&[asset], &[Vec::new()], Span::Whole { window, planned: &[] }, tags).remove(0);
+            let facts = facts_of(asset, tags);
             amounts(&facts, [Measure::PollutantLoad, Measure::PollutantVolume, Measure::LoadTime])
         };
         // 100 g/m³ × 2 m³
