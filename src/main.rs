@@ -31,6 +31,8 @@ enum Role {
     Declare(roles::declare::Args),
     /// Tell a box's production context from a file, or list what it was told.
     Context(roles::context::Args),
+    /// Fit the baseline that an asset's electricity is compared with.
+    Baseline(roles::baseline::Args),
     /// Read a register live.
     Read(roles::read::Args),
     /// Find units and known devices on a network or a bus.
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Role::Meter(args) => roles::meter::run(&args),
         Role::Declare(args) => roles::declare::run(&args),
         Role::Context(args) => roles::context::run(&args),
+        Role::Baseline(args) => roles::baseline::run(&args),
         Role::Read(args) => roles::read::run(&args),
         Role::Scan(args) => roles::scan::run(&args),
         Role::Survey(args) => roles::survey::run(&args),

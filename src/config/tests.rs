@@ -213,7 +213,7 @@ fn an_id_belongs_to_one_asset_and_a_name_to_one_source() {
 fn a_tag_must_fit_what_it_is_used_for() {
     one_error("state  = \"press-1.state\"", "state  = \"press-1.total\"", "\"", &["kind counter, expected state"]);
     one_error("total  = \"press-1.total\"", "total  = \"meter-main.active_power\"", "\"", &["parts can't be counted"]);
-    one_error("[\"meter-main.active_energy_import\"]", "[\"meter-main.voltage_l1\"]", "\"", &["no energy follows"]);
+    one_error("[\"meter-main.active_energy_import\"]", "[\"meter-main.voltage_l1\"]", "\"", &["no amount follows"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! itself: what a figure depends on lives in the rooms, so that every role gets the same one.
 
 pub mod backup;
+pub mod baseline;
 pub mod check;
 pub mod context;
 pub mod declare;
