@@ -239,8 +239,8 @@ measures! {
     FuelObserved = "fuel_observed_ms", over_time Sum, over_assets Sum;
     /// Time over which they should have been. **Unit**: ms.
     FuelExpected = "fuel_expected_ms", over_time Sum, over_assets Sum;
-    /// Burnt fuels in tonnes of oil equivalent. **Unit**: 10⁻⁶ TOE.
-    FuelToe = "fuel_micro_toe", over_time Sum, over_assets Sum;
+    /// Burnt fuels in tonnes of oil equivalent. **Unit**: 10⁻⁹ TOE: a minute of a small boiler burns 10⁻⁴ TOE.
+    FuelToe = "fuel_nano_toe", over_time Sum, over_assets Sum;
     /// Fossil CO₂ of burnt fuels. **Unit**: µg.
     Co2Fossil = "co2_fossil_ug", over_time Sum, over_assets Sum;
     /// CH₄ of burnt fossil fuels. **Unit**: µg.

@@ -27,7 +27,7 @@ pub(super) enum Coefficients {
 pub(super) struct Burnt {
     /// **Unit**: kJ.
     energy: i128,
-    /// **Unit**: 10⁻⁶ TOE.
+    /// **Unit**: 10⁻⁹ TOE.
     toe: i128,
     /// `None` where a gas has no factor.
     gases: Option<Gases>,
@@ -183,7 +183,7 @@ impl Day<'_> {
         Some(PerEnergy { origin: fuel.origin, per_tj, gwp: [gwp_ch4.value, gwp_n2o.value] })
     }
 
-    /// Returns 10⁻⁶ TOE per 10⁻⁶ base unit: by the ministry's table of quantities, else by the energy.
+    /// Returns 10⁻⁹ TOE per 10⁻⁶ base unit: by the ministry's table of quantities, else by the energy.
     fn toe(&mut self, measured: Measured, mj: f64) -> i128 {
         let (fuel, toe) = (self.said.fuel.as_deref().unwrap_or_default(), self.reference.toe());
         let table = match measured {
@@ -195,7 +195,7 @@ impl Day<'_> {
         let by_energy = || toe.energy(self.day).map(|found| (found, found.value * mj * 1e-3));
         let Some((found, value)) = table.or_else(by_energy) else { return 0 };
         self.entries.push((Measure::FuelToe, found.factor.clone()));
-        coefficient(value)
+        coefficient(value * 1e3)
     }
 
     /// Returns the coefficient of a declared factor. kg per base unit is 10³ µg per 10⁻⁶ base unit.

@@ -69,7 +69,7 @@ fn g1_ten_tonnes_of_diesel_by_every_set() {
         near(tonnes(&facts, Measure::StationaryCo2e), total);
         near(tonnes(&facts, Measure::Co2Fossil), 31.863);
         assert_eq!(facts.get(Measure::FuelEnergy), Some(430_000_000), "0.43 TJ");
-        assert_eq!(facts.get(Measure::FuelToe), Some(10_200_000), "1.02 TOE a tonne by the ministry's table");
+        assert_eq!(facts.get(Measure::FuelToe), Some(10_200_000_000), "1.02 TOE a tonne by the ministry's table");
         assert_eq!((facts.get(Measure::FactorMissing), facts.get(Measure::MobileCo2e)), (None, None));
     }
 }
@@ -105,7 +105,7 @@ fn a_volume_takes_the_sites_density_or_a_calorific_value_by_volume() {
     let by_density = Said { density: Some(own(840.0, "2000-01-01", None)), ..burning("diesel") };
     let facts = made(&by_density, GwpSet::Ar5, ANY, Measured::Volume, 10);
     near(tonnes(&facts, Measure::StationaryCo2e), 31.967_49 * 0.84);
-    assert_eq!(facts.get(Measure::FuelToe), Some(8_800_000), "0.88 TOE per 1000 L by the ministry's table");
+    assert_eq!(facts.get(Measure::FuelToe), Some(8_800_000_000), "0.88 TOE per 1000 L by the ministry's table");
     let by_volume = Said { calorific_volume: Some(own(36.0, "2000-01-01", None)), ..burning("natural_gas") };
     let facts = made(&by_volume, GwpSet::Ar5, ANY, Measured::Volume, 1_000);
     near(tonnes(&facts, Measure::StationaryCo2e), 0.036 * 56.1545);

@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn fuels_come_on_top_and_count_alone_where_no_electricity_is_an_input() {
         let facts = [
-            (Measure::FuelToe, 10_200_000),
+            (Measure::FuelToe, 10_200_000_000),
             (Measure::ElectricityImport, 1_000_000_000),
             (Measure::Electricity, 2_000_000_000),
             (Measure::ElectricityObserved, 1),

@@ -112,7 +112,7 @@ fn oil_equivalent(facts: &Facts, rate: Option<&Rate>) -> Outcome {
         (Err(Reason::NoInput), Some(_)) => None,
         (Err(reason), _) => return Outcome::from(Err(reason)),
     };
-    let of_fuels = ratio(fuels.unwrap_or(0), 1_000_000);
+    let of_fuels = ratio(fuels.unwrap_or(0), 1_000_000_000);
     match (electricity, rate) {
         (None, _) => Outcome::from(Ok(of_fuels)),
         (Some(_), None) => Outcome::from(Err(Reason::NoPublishedFactor)),
