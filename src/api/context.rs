@@ -80,6 +80,7 @@ impl IntoResponses for TellRefusals {
             ("409", "Another event was told under this id."),
             ("413", "The body is larger than is taken."),
             ("422", "The configuration has no such asset, product or reason, or the asset doesn't take this kind."),
+            ("413", "The body is larger than the server takes."),
             ("500", "The box failed."),
             ("503", "The store can't be written at the moment; come back after Retry-After."),
         ])

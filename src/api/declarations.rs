@@ -15,8 +15,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoResponses, ToSchema};
 use utoipa::openapi::RefOr;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::edge::Edge;
 use super::extract::Segments;
@@ -192,7 +192,10 @@ impl IntoResponses for DeclarationRefusals {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
         let mut responses = Refusals::responses();
         responses.extend(problems(&[
-            ("403", "The same person entered it; or the request names a host that isn't this machine, without a token."),
+            (
+                "403",
+                "The same person entered it; or the request names a host that isn't this machine, without a token.",
+            ),
             ("409", "The same is declared already; or it was approved, replaced or withdrawn before."),
             ("400", "The body is no declaration; every problem is named."),
         ]));
@@ -278,11 +281,8 @@ async fn settle(
     let settled = api.read(move |api| {
         let (edge, now) = (edge(api)?, api.clock.now());
         let mut statements = edge.reader.statements().map_err(|error| super::store_problem(&error))?;
-        let said = if is_approval {
-            statements.approve(id, &person, now)
-        } else {
-            statements.withdraw(id, &person, now)
-        };
+        let said =
+            if is_approval { statements.approve(id, &person, now) } else { statements.withdraw(id, &person, now) };
         said.map_err(refused)?;
         found(edge, id)
     });
@@ -320,7 +320,8 @@ impl Api {
     pub async fn comparison(self: &Arc<Self>, id: i64) -> Outcome<Comparison> {
         self.read(move |api| {
             let edge = edge(api)?;
-            let compared = bills::compare(&edge.plant, &edge.reader, id).map_err(|error| super::store_problem(&error))?;
+            let compared =
+                bills::compare(&edge.plant, &edge.reader, id).map_err(|error| super::store_problem(&error))?;
             compared.ok_or_else(|| Problem::not_found(format!("there is no electricity bill {id}")).into())
         })
         .await
@@ -357,7 +358,11 @@ impl std::fmt::Display for ComparisonBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let share = self.difference_share.map(|share| format!(", {:.2} %", share * 100.0)).unwrap_or_default();
         let (billed, measured, difference) = (&self.billed_kwh, &self.measured_kwh, &self.difference_kwh);
-        writeln!(f, "{}: billed {billed} kWh, measured {measured} kWh, difference {difference} kWh{share}", self.verdict)?;
+        writeln!(
+            f,
+            "{}: billed {billed} kWh, measured {measured} kWh, difference {difference} kWh{share}",
+            self.verdict
+        )?;
         writeln!(f, "measured over {:.1} % of the period", self.coverage * 100.0)?;
         for band in self.bands.iter().flatten() {
             let BandBody { band, billed_kwh, measured_kwh, difference_kwh } = band;
@@ -381,7 +386,9 @@ impl From<&Explanation> for ExplanationBody {
                 ("substituted_kwh", kwh(*substituted)),
                 ("excluded_kwh", kwh(*excluded)),
             ],
-            Cause::CtRatio { numerator, denominator } => vec![("billed_to_measured", format!("{numerator}/{denominator}"))],
+            Cause::CtRatio { numerator, denominator } => {
+                vec![("billed_to_measured", format!("{numerator}/{denominator}"))]
+            }
             Cause::UnmeteredFeeder { mean_micro_kw, is_constant } => {
                 let same = if *is_constant { "power" } else { "share" };
                 vec![("mean_kw", kwh(*mean_micro_kw)), ("constant", same.to_owned())]
@@ -437,9 +444,7 @@ fn refused(refusal: Unsaid) -> ApiProblem {
     match refusal {
         Unsaid::Unknown(_) => Problem::not_found(detail).into(),
         Unsaid::SamePerson(_) => Problem::forbidden(detail).into(),
-        Unsaid::Same(_) | Unsaid::Settled { .. } => {
-            Problem::already_said(detail).into()
-        }
+        Unsaid::Same(_) | Unsaid::Settled { .. } => Problem::already_said(detail).into(),
         Unsaid::Nobody => unreadable(detail),
         Unsaid::Store(error) => super::store_problem(&error),
     }

@@ -243,6 +243,13 @@ pub(crate) async fn get(api: &Arc<Api>, uri: &str) -> Answer {
     ask(api, "GET", uri).await
 }
 
+/// Sends a JSON body.
+pub(crate) async fn post(api: &Arc<Api>, uri: &str, body: &str) -> Answer {
+    let request =
+        Request::post(uri).header("content-type", "application/json").body(Body::from(body.to_owned())).unwrap();
+    send(guarded(router(api), api), request).await
+}
+
 pub(crate) async fn put(api: &Arc<Api>, page: &SignedPage, jws: &str) -> Answer {
     let uri = format!("/api/v1/gateways/{}/streams/{}/{}/pages/{}", page.gateway, page.stream, page.epoch, page.seq);
     let request = Request::builder()

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::testing::{Answer, ask, edge, get, hub, put, send};
+use super::testing::{Answer, ask, edge, get, hub, post, put, send};
 use super::{BODY_BYTES_MAX, guarded};
 use crate::runtime::health::Status;
 use crate::wire::figure::Figure;
@@ -395,8 +395,8 @@ async fn every_path_of_the_document_is_routed_and_declares_its_errors() {
         let paths = document["paths"].as_object().unwrap();
         assert_eq!(paths.len(), routes, "{:?}", paths.keys());
         for (path, methods) in paths {
-            let filled = ["gateway", "stream", "epoch", "seq", "channel"].iter().fold(path.clone(), |path, name| {
-                path.replace(&format!("{{{name}}}"), if *name == "epoch" || *name == "seq" { "1" } else { "x" })
+            let filled = ["gateway", "stream", "epoch", "seq", "channel", "id"].iter().fold(path.clone(), |path, name| {
+                path.replace(&format!("{{{name}}}"), if ["epoch", "seq", "id"].contains(name) { "1" } else { "x" })
             });
             for (method, operation) in methods.as_object().unwrap() {
                 let answer = ask(&api, &method.to_uppercase(), &filled).await;
@@ -425,4 +425,46 @@ async fn the_documentation_pages_need_nothing_from_elsewhere() {
     }
     let script = get(&edge.api, "/docs/swagger-initializer.js").await.text();
     assert!(script.contains("/api/v1/openapi.json") && !script.contains("://"), "{script}");
+}
+
+#[tokio::test]
+async fn a_declaration_goes_from_one_person_to_another_and_no_name_comes_back() {
+    let edge = edge(None);
+    let post = |uri: &'static str, body: &'static str| post(&edge.api, uri, body);
+    let body = r#"{"person": "Lê An", "declaration": {"kind": "waste", "stream": "recycled", "period": "2026-09", "quantity": 12.5, "unit": "t", "document": "BB-1"}}"#;
+    let entered = post("/api/v1/declarations", body).await;
+    assert_eq!(entered.status, StatusCode::CREATED, "{}", entered.text());
+    assert_eq!((&entered.json()["id"], &entered.json()["standing"]), (&1.into(), &"waiting".into()));
+    assert_eq!(post("/api/v1/declarations", body).await.status, StatusCode::CONFLICT, "twice the same");
+    for (uri, body, status) in [
+        ("/api/v1/declarations/1/approve", r#"{"person": " lê  AN"}"#, StatusCode::FORBIDDEN),
+        ("/api/v1/declarations/1/approve", r#"{"person": ""}"#, StatusCode::BAD_REQUEST),
+        ("/api/v1/declarations/9/approve", r#"{"person": "Bình"}"#, StatusCode::NOT_FOUND),
+        ("/api/v1/declarations/1/approve", r#"{"person": "Bình"}"#, StatusCode::OK),
+        ("/api/v1/declarations/1/approve", r#"{"person": "Chi"}"#, StatusCode::CONFLICT),
+        ("/api/v1/declarations", r#"{"person": "An", "declaration": {"kind": "waste"}}"#, StatusCode::BAD_REQUEST),
+        ("/api/v1/declarations", "{", StatusCode::BAD_REQUEST),
+    ] {
+        let answer = post(uri, body).await;
+        assert_eq!(answer.status, status, "{uri} {body}: {}", answer.text());
+    }
+    let listed = get(&edge.api, "/api/v1/declarations").await;
+    assert_eq!(listed.json()["declarations"][0]["standing"], "approved");
+    assert!(!listed.text().contains("Lê An") && !listed.text().contains("Bình"), "{}", listed.text());
+    let comparison = get(&edge.api, "/api/v1/declarations/1/comparison").await;
+    assert_eq!(comparison.status, StatusCode::NOT_FOUND, "waste is no bill");
+}
+
+#[tokio::test]
+async fn a_declared_bill_is_compared_with_what_was_measured() {
+    let edge = edge(None);
+    // An hour of 60 kWh, billed as 90.
+    let body = r#"{"person": "An", "declaration": {"kind": "electricity_bill", "period": "2026-10-05T08:00/2026-10-05T09:00", "quantity": 90, "unit": "kWh", "document": "HD-1"}}"#;
+    let entered = post(&edge.api, "/api/v1/declarations", body).await;
+    assert_eq!(entered.status, StatusCode::CREATED, "{}", entered.text());
+    let compared = get(&edge.api, "/api/v1/declarations/1/comparison").await.json();
+    assert_eq!((&compared["verdict"], &compared["measured_kwh"]), (&"partly".into(), &"60".into()), "{compared}");
+    assert_eq!(compared["difference_kwh"], "30");
+    assert_eq!(compared["explanations"][0]["cause"], "ct_ratio");
+    assert_eq!(compared["explanations"][0]["evidence"]["billed_to_measured"], "3/2");
 }

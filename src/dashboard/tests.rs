@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use super::application;
 use super::assets::FILES;
 use crate::api::Api;
-use crate::api::testing::{Answer, edge, hub, now, send};
+use crate::api::testing::{Answer, edge, hub, now, post, send};
 use crate::runtime::health::Status;
 
 async fn get(api: &Arc<Api>, uri: &str) -> Answer {
@@ -193,4 +193,23 @@ async fn a_table_names_its_rows_and_columns_and_headings_descend() {
         assert_eq!(html.matches("<th").count() - html.matches("<thead").count(), html.matches("<th scope=").count());
         assert!(html.contains("<html lang=\"vi\">") && html.contains("class=\"skip\" href=\"#main\""));
     }
+}
+
+#[tokio::test]
+async fn declarations_and_a_bill_beside_the_measurement_are_shown_in_both_languages() {
+    let edge = edge(None);
+    let empty = visible(&page(&edge.api, "/declarations").await);
+    assert!(empty.contains("Số liệu khai báo") && empty.contains("Chưa có gì."), "{empty}");
+    // An hour of 60 kWh, billed as 90.
+    let body = r#"{"person": "Lê An", "declaration": {"kind": "electricity_bill", "document": "HD-<1>", "unit": "kWh",
+        "period": "2026-10-05T08:00/2026-10-05T09:00", "quantity": 90}}"#;
+    assert_eq!(post(&edge.api, "/api/v1/declarations", body).await.status, StatusCode::CREATED);
+    let html = page(&edge.api, "/declarations?lang=en").await;
+    assert!(html.contains("HD-&#60;1&#62;") && !html.contains("Lê An"), "{html}");
+    assert!(visible(&html).contains("waits for a second person"), "{html}");
+    let bill = visible(&page(&edge.api, "/declarations/1").await);
+    assert!(bill.contains("hóa đơn bằng 3/2 số đo") && bill.contains("33,3 %"), "{bill}");
+    assert!(visible(&page(&edge.api, "/declarations/1?lang=en").await).contains("billed is 3/2 of measured"));
+    assert_eq!(get(&edge.api, "/declarations/2").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(get(&hub().api, "/declarations").await.status, StatusCode::NOT_FOUND);
 }

@@ -68,7 +68,9 @@ pub(super) fn cause(cause: &Cause, language: Language, number: impl Fn(i128) -> 
                 (Language::Vi, true) => format!("có lộ chưa đo: công suất thiếu đều {power} kW"),
                 (Language::Vi, false) => format!("có lộ chưa đo: thiếu theo tỷ lệ không đổi, trung bình {power} kW"),
                 (Language::En, true) => format!("a feeder without a meter: {power} kW lack all the time"),
-                (Language::En, false) => format!("a feeder without a meter: a constant share lacks, {power} kW on average"),
+                (Language::En, false) => {
+                    format!("a feeder without a meter: a constant share lacks, {power} kW on average")
+                }
             }
         }
         Cause::ReadingDate { days } => match (language, *days > 0) {

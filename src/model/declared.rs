@@ -231,7 +231,9 @@ impl DeclaredKind {
                 vec![("fuel", fuel.as_str().into()), ("combustion", combustion.as_str().into())]
             }
             Self::Refrigerant { gas } => vec![("gas", gas.as_str().into())],
-            Self::Process { input, factor } => vec![("input", input.as_str().into()), ("factor", factor.as_str().into())],
+            Self::Process { input, factor } => {
+                vec![("input", input.as_str().into()), ("factor", factor.as_str().into())]
+            }
             Self::Steam { factor } => vec![("factor", factor.as_str().into())],
             Self::Contract { factor_micro, instrument } => {
                 vec![("kg_per_kwh", decimal(*factor_micro).into()), ("instrument", instrument.as_str().into())]
@@ -280,7 +282,9 @@ mod tests {
 
     #[test]
     fn an_amount_of_millionths_is_written_without_needless_zeros() {
-        for (micro, text) in [(0, "0"), (1, "0.000001"), (12_500_000, "12.5"), (1_000_000_000, "1000"), (-500_000, "-0.5")] {
+        for (micro, text) in
+            [(0, "0"), (1, "0.000001"), (12_500_000, "12.5"), (1_000_000_000, "1000"), (-500_000, "-0.5")]
+        {
             assert_eq!(decimal(micro), text);
         }
     }

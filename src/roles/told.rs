@@ -100,12 +100,12 @@ pub(super) fn read_declarations(
                 numbers.insert(line, id);
                 (id, said)
             }),
-            Step::Approve(person) => settle(&numbers, line, |of| {
-                Ok((statements.approve(of, &person, at)?, Said::Approved { of }))
-            }),
-            Step::Withdraw(person) => settle(&numbers, line, |of| {
-                Ok((statements.withdraw(of, &person, at)?, Said::Withdrawn { of }))
-            }),
+            Step::Approve(person) => {
+                settle(&numbers, line, |of| Ok((statements.approve(of, &person, at)?, Said::Approved { of })))
+            }
+            Step::Withdraw(person) => {
+                settle(&numbers, line, |of| Ok((statements.withdraw(of, &person, at)?, Said::Withdrawn { of })))
+            }
         };
         match said {
             Ok((id, said)) => timeline.add(at, Statement { id, said }),
@@ -244,7 +244,11 @@ fn read_line(headers: &csv::StringRecord, record: &csv::StringRecord, plant: &Pl
 ///
 /// # Errors
 /// What is wrong with the line.
-pub(super) fn read_form(headers: &csv::StringRecord, record: &csv::StringRecord, beside: &[&str]) -> Result<Form, String> {
+pub(super) fn read_form(
+    headers: &csv::StringRecord,
+    record: &csv::StringRecord,
+    beside: &[&str],
+) -> Result<Form, String> {
     let fields = headers.iter().zip(record).filter(|(header, _)| !beside.contains(header));
     let object: serde_json::Map<String, serde_json::Value> =
         fields.map(|(header, text)| (header.to_owned(), text.into())).collect();

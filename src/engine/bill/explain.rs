@@ -1,7 +1,8 @@
 //! What the figures of a bill and of the measurement speak for.
 
 use super::{
-    Amount, Bands, Cause, Certainty, Comparison, Explanation, Measured, OWN, Other, SHIFT_DAYS_MAX, Totals, Verdict, minutes,
+    Amount, Bands, Cause, Certainty, Comparison, Explanation, Measured, OWN, Other, SHIFT_DAYS_MAX, Totals, Verdict,
+    minutes,
 };
 use crate::model::time::MINUTE_MS;
 
@@ -15,28 +16,15 @@ const CONSTANT_PERMILLE: i128 = 150;
 /// Ratios between neighbouring rated currents of transformers, and what a phase that isn't measured makes of a meter of
 /// three. **Source**: rated primary currents of IEC 61869-2 (10, 12.5, 15, 20, 25, 30, 40, 50, 60, 75 and their decimal
 /// multiples).
-const RATIOS: [(u32, u32); 14] = [
-    (6, 5),
-    (5, 4),
-    (4, 3),
-    (3, 2),
-    (8, 5),
-    (5, 3),
-    (2, 1),
-    (5, 2),
-    (3, 1),
-    (4, 1),
-    (5, 1),
-    (6, 1),
-    (8, 1),
-    (10, 1),
-];
+const RATIOS: [(u32, u32); 14] =
+    [(6, 5), (5, 4), (4, 3), (3, 2), (8, 5), (5, 3), (2, 1), (5, 2), (3, 1), (4, 1), (5, 1), (6, 1), (8, 1), (10, 1)];
 
 /// Fills in verdict and explanations.
 pub(super) fn explain(comparison: &mut Comparison, measured: &Measured, others: &[Other]) {
     let (billed, own) = (comparison.billed, comparison.measured);
     let has_total = agrees(billed.total, own.total, billed.total);
-    let has_bands = comparison.band_differences.is_none_or(|bands| bands.iter().all(|band| is_small(*band, billed.total)));
+    let has_bands =
+        comparison.band_differences.is_none_or(|bands| bands.iter().all(|band| is_small(*band, billed.total)));
     if has_total && has_bands {
         comparison.verdict = Verdict::Agrees;
         return;
@@ -145,8 +133,11 @@ fn gap(comparison: &Comparison, measured: &Measured) -> Option<Explanation> {
     }
     let covers = lacking.min(comparison.difference);
     // A gap that is as large as the difference, give or take what the mean power can be wrong by.
-    let certainty =
-        if within(lacking, comparison.difference, 3 * CONSTANT_PERMILLE) { Certainty::Likely } else { Certainty::Possible };
+    let certainty = if within(lacking, comparison.difference, 3 * CONSTANT_PERMILLE) {
+        Certainty::Likely
+    } else {
+        Certainty::Possible
+    };
     let covers = if certainty == Certainty::Likely { comparison.difference } else { covers };
     let missing_minutes = i64::try_from(missing_ms / i128::from(MINUTE_MS)).unwrap_or(i64::MAX);
     let cause = Cause::Gap { missing_minutes, substituted: own.substituted, excluded: own.excluded };
@@ -157,28 +148,40 @@ fn gap(comparison: &Comparison, measured: &Measured) -> Option<Explanation> {
 fn unmetered_feeder(comparison: &Comparison, measured: &Measured, others: &[Other]) -> Option<Explanation> {
     let (difference, billed, own) = (comparison.difference, comparison.billed, comparison.measured);
     let period_minutes = i128::from(minutes(measured.period)).max(1);
-    let has_gap = measured.own().observed_ms * 1_000 < i128::from(measured.period.length_ms()) * (1_000 - AGREES_PERMILLE);
+    let has_gap =
+        measured.own().observed_ms * 1_000 < i128::from(measured.period.length_ms()) * (1_000 - AGREES_PERMILLE);
     if difference <= 0 || has_gap {
         return None;
     }
     let mean_micro_kw = difference * 60 / period_minutes;
     let found = |is_constant, certainty| {
-        Some(Explanation { cause: Cause::UnmeteredFeeder { mean_micro_kw, is_constant }, certainty, covers: difference })
+        Some(Explanation {
+            cause: Cause::UnmeteredFeeder { mean_micro_kw, is_constant },
+            certainty,
+            covers: difference,
+        })
     };
     if let Some(bands) = comparison.band_differences {
         if is_constant_power(&bands, measured.own(), mean_micro_kw) {
             return found(true, Certainty::Likely);
         }
         let same_share = billed.bands.zip(own.bands).is_some_and(|(billed_bands, bands)| {
-            (0..3).all(|band| agrees(billed_bands[band] * own.total, bands[band] * billed.total, billed.total * own.total))
+            (0..3).all(|band| {
+                agrees(billed_bands[band] * own.total, bands[band] * billed.total, billed.total * own.total)
+            })
         });
         return if same_share { found(false, Certainty::Possible) } else { None };
     }
     let same_power = |other: &Other| {
-        within((other.billed - other.measured) * period_minutes, difference * i128::from(other.hours) * 60, CONSTANT_PERMILLE)
+        within(
+            (other.billed - other.measured) * period_minutes,
+            difference * i128::from(other.hours) * 60,
+            CONSTANT_PERMILLE,
+        )
     };
-    let same_share =
-        |other: &Other| within((other.billed - other.measured) * billed.total, difference * other.billed, CONSTANT_PERMILLE);
+    let same_share = |other: &Other| {
+        within((other.billed - other.measured) * billed.total, difference * other.billed, CONSTANT_PERMILLE)
+    };
     match others {
         [] => None,
         others if others.iter().all(same_power) => found(true, Certainty::Likely),
@@ -190,9 +193,11 @@ fn unmetered_feeder(comparison: &Comparison, measured: &Measured, others: &[Othe
 /// Says whether each band lacks the same power. A band without hours says nothing.
 fn is_constant_power(differences: &Bands, own: &Totals, mean_micro_kw: i128) -> bool {
     let Some(hours) = own.band_minutes.first() else { return false };
-    differences.iter().zip(hours).filter(|(_, minutes)| **minutes > 0).all(|(difference, minutes)| {
-        within(difference * 60, mean_micro_kw * i128::from(*minutes), CONSTANT_PERMILLE)
-    })
+    differences
+        .iter()
+        .zip(hours)
+        .filter(|(_, minutes)| **minutes > 0)
+        .all(|(difference, minutes)| within(difference * 60, mean_micro_kw * i128::from(*minutes), CONSTANT_PERMILLE))
 }
 
 fn within(one: i128, other: i128, permille: i128) -> bool {

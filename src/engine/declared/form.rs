@@ -200,7 +200,11 @@ impl Form {
         let unit = DeclaredUnit::from_name(name).filter(|unit| kind.units().contains(unit));
         if unit.is_none() {
             let units: Vec<&str> = kind.units().iter().map(|unit| unit.as_str()).collect();
-            problems.push(format!("unit \"{name}\" is none of {}, in which {} is declared", units.join(", "), kind.as_str()));
+            problems.push(format!(
+                "unit \"{name}\" is none of {}, in which {} is declared",
+                units.join(", "),
+                kind.as_str()
+            ));
         }
         unit
     }
@@ -221,7 +225,8 @@ impl Form {
             problems.push(format!("period \"{text}\" has not begun"));
         }
         if period.end < now - KEPT_MS {
-            problems.push(format!("period \"{text}\" ended more than 18 months ago, and figures that old are not revised"));
+            problems
+                .push(format!("period \"{text}\" ended more than 18 months ago, and figures that old are not revised"));
         }
         Some(period)
     }
@@ -454,7 +459,9 @@ mod tests {
         for (text, micro) in [("1200", 1_200_000_000), ("0.000001", 1), ("12.5", 12_500_000), ("007.10", 7_100_000)] {
             assert_eq!(exact_micro(text), Some(micro), "{text}");
         }
-        for bad in ["", "-1", "1,200", "1.2.3", "1e3", "0.0000001", ".5", "NaN", "99999999999999999999", "1000000000001"] {
+        for bad in
+            ["", "-1", "1,200", "1.2.3", "1e3", "0.0000001", ".5", "NaN", "99999999999999999999", "1000000000001"]
+        {
             assert_eq!(exact_micro(bad), None, "{bad}");
         }
     }
@@ -507,7 +514,8 @@ mod tests {
 
     #[test]
     fn a_form_in_json_may_have_numbers() {
-        let form: Form = serde_json::from_str(r#"{"kind":"waste","quantity":12.5,"period":"2026-09","replaces":3}"#).unwrap();
+        let form: Form =
+            serde_json::from_str(r#"{"kind":"waste","quantity":12.5,"period":"2026-09","replaces":3}"#).unwrap();
         assert_eq!((form.quantity.as_str(), form.replaces.as_str()), ("12.5", "3"));
         assert!(serde_json::from_str::<Form>(r#"{"kind":"waste","quantityy":12.5}"#).is_err());
     }

@@ -244,3 +244,6 @@ const fn grams(quantity_micro: i128, unit: DeclaredUnit) -> i128 {
         _ => quantity_micro.div_euclid(1_000),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,12 @@ fn a_statement_waits_until_a_commit_takes_it_and_the_journal_gives_it_back_in_or
     // What is said while the commit is under way waits for the next.
     beside.withdraw(id, "An", Timestamp(3)).unwrap();
 
-    let event = |at: i64| ContextEvent { id: None, asset: asset("site"), at: Timestamp(at), what: Context::Stop { reason: None } };
+    let event = |at: i64| ContextEvent {
+        id: None,
+        asset: asset("site"),
+        at: Timestamp(at),
+        what: Context::Stop { reason: None },
+    };
     let batches = [
         batch(1, 10, vec![sample(0, 9, 0.5)]),
         SampleBatch { context: vec![event(7), event(8)], ..batch(2, 10, vec![]) },

@@ -37,7 +37,10 @@ mod tests {
     #[test]
     fn it_is_a_part_of_all_waste() {
         near(&day("hazardous_share", &[(Measure::Waste, 8_000_000), (Measure::WasteHazardous, 2_000_000)]), 0.25);
-        assert_eq!(day("hazardous_share", &[(Measure::Waste, 8_000_000), (Measure::WasteHazardous, 0)]).value, Some(0.0));
+        assert_eq!(
+            day("hazardous_share", &[(Measure::Waste, 8_000_000), (Measure::WasteHazardous, 0)]).value,
+            Some(0.0)
+        );
         none(&day("hazardous_share", &[(Measure::Waste, 0), (Measure::WasteHazardous, 0)]), Reason::NotDeclared);
     }
 }

@@ -37,7 +37,10 @@ mod tests {
     #[test]
     fn it_is_a_part_of_all_waste() {
         near(&day("waste_recycling_rate", &[(Measure::Waste, 8_000_000), (Measure::WasteRecycled, 2_000_000)]), 0.25);
-        assert_eq!(day("waste_recycling_rate", &[(Measure::Waste, 8_000_000), (Measure::WasteRecycled, 0)]).value, Some(0.0));
+        assert_eq!(
+            day("waste_recycling_rate", &[(Measure::Waste, 8_000_000), (Measure::WasteRecycled, 0)]).value,
+            Some(0.0)
+        );
         none(&day("waste_recycling_rate", &[(Measure::Waste, 0), (Measure::WasteRecycled, 0)]), Reason::NotDeclared);
     }
 }
