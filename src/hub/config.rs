@@ -62,6 +62,8 @@ pub struct SiteConfig {
     pub enterprise: Spanned<EnterpriseNumber>,
     /// Its name, shown on pages.
     pub name: String,
+    /// What it makes, in a word such as `garment`: equipment effectiveness is never rolled up over unlike ones.
+    pub sector: Option<Spanned<String>>,
 }
 
 /// `[[gateway]]`.
@@ -126,6 +128,10 @@ pub fn check_directory(
     check_unique("site", sites.iter().map(|site| &site.id), problems);
     check_unique("gateway", gateways.iter().map(|gateway| &gateway.id), problems);
     for site in sites {
+        if let Some(sector) = site.sector.as_ref().filter(|sector| sector.get_ref().trim().is_empty()) {
+            let message = format!("site {} has an empty sector", site.id.get_ref());
+            problems.error(sector.span(), message, "write what it makes in a word, like \"garment\", or remove it");
+        }
         check_known("site", &site.id, "park", &site.park, parks.iter().map(|park| &park.id), problems);
     }
     for gateway in gateways {

@@ -30,6 +30,8 @@ pub struct Site {
     pub enterprise: String,
     /// Its name, shown on pages.
     pub name: String,
+    /// What it makes; `None` where the authority doesn't say.
+    pub sector: Option<String>,
 }
 
 /// A gateway that may deliver.
@@ -78,7 +80,8 @@ impl Directory {
         };
         let site = |site: &SiteConfig| {
             let enterprise = site.enterprise.get_ref().as_str().to_owned();
-            let entry = Site { park: site.park.get_ref().clone(), enterprise, name: site.name.clone() };
+            let sector = site.sector.as_ref().map(|sector| sector.get_ref().trim().to_owned());
+            let entry = Site { park: site.park.get_ref().clone(), enterprise, name: site.name.clone(), sector };
             (site.id.get_ref().clone(), entry)
         };
         let gateway = |gateway: &GatewayConfig| {

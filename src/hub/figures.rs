@@ -107,7 +107,8 @@ fn site_windows(
     let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(Vec::new()) };
     let rows = store.rows(site, subject(&query.scope), query.grain, first.start, last.end)?;
     let of_window = |window: &Window| {
-        let group = Group::of_site(&rows, *window, &known.calendar)?;
+        let sector = known.directory.sites.get(site).and_then(|site| site.sector.as_deref());
+        let group = Group::of_site(&rows, *window, &known.calendar)?.in_sector(sector);
         let only = match tiling(&rows, *window, Grain::Year)[..] {
             [row] if row.window == *window && row.grain == query.grain => Some(row.clone()),
             _ => None,

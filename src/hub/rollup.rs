@@ -61,6 +61,29 @@ impl Units {
     }
 }
 
+/// What the sites of a group make.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Sectors {
+    /// Nobody says.
+    #[default]
+    Unknown,
+    /// All that say it, the same.
+    One(String),
+    /// Unlike things.
+    Unlike,
+}
+
+impl Sectors {
+    fn join(&mut self, other: &Self) {
+        match (&*self, other) {
+            (_, Self::Unknown) | (Self::Unlike, _) => {}
+            (Self::Unknown, _) => self.clone_from(other),
+            (one, other) if one == other => {}
+            _ => *self = Self::Unlike,
+        }
+    }
+}
+
 /// The electricity of one half hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Block {
@@ -75,6 +98,7 @@ struct Block {
 pub struct Group {
     facts: Facts,
     units: Units,
+    sectors: Sectors,
     sites: u32,
     /// Time for which there are facts, summed over sites. **Unit**: ms.
     present_ms: i128,
@@ -117,6 +141,19 @@ impl Group {
         }
     }
 
+    /// Says what its site makes.
+    #[must_use]
+    pub fn in_sector(mut self, sector: Option<&str>) -> Self {
+        self.sectors = sector.map_or(Sectors::Unknown, |sector| Sectors::One(sector.to_owned()));
+        self
+    }
+
+    /// Says whether its sites make unlike things, by their sectors or by what their products are counted in: what weighs
+    /// products by their planned run times means nothing over such a group.
+    fn has_unlike_members(&self) -> bool {
+        self.units == Units::Unlike || self.sectors == Sectors::Unlike
+    }
+
     /// Merges the facts of other sites over the same window. Associative and commutative.
     pub fn join(&mut self, other: &Self) {
         if self.sites == 0 {
@@ -128,6 +165,7 @@ impl Group {
         }
         self.facts.merge_over_assets(&other.facts);
         self.units = self.units.join(other.units);
+        self.sectors.join(&other.sectors);
         self.sites += other.sites;
         self.present_ms += other.present_ms;
         self.calendar_assumed |= other.calendar_assumed;
@@ -277,7 +315,8 @@ pub fn roll(definition: &KpiDefinition, sites: &[Group], expected: u32, span: &S
     let mut group = Group::default();
     sites.iter().filter(|site| has_inputs(definition, site, context)).for_each(|site| group.join(site));
     let facts = group.facts();
-    let context = KpiContext { calendar_assumed: group.calendar_assumed, ..context.clone() };
+    let context = KpiContext { calendar_assumed: group.calendar_assumed, ..context.clone() }
+        .with_unlike_members(group.has_unlike_members());
     let mut value = evaluate(definition, &facts, span.grain, &context);
     let rests_on_quantities = definition.measures.iter().any(|measure| measure.is_quantity());
     if group.units == Units::Unlike && rests_on_quantities && value.reason == Some(Reason::NoInput) {
@@ -456,8 +495,38 @@ mod tests {
         }
         assert_eq!(rolled("electricity", &unlike, 2, Grain::Hour).value.value, Some(4.0));
         assert_eq!(rolled("availability", &unlike, 2, Grain::Hour).value.value, Some(0.75));
-        assert_eq!(rolled("oee", &unlike, 2, Grain::Hour).value.value, Some(0.5));
-        assert_eq!(rolled("quality_ratio", &unlike, 2, Grain::Hour).value.value, Some(1.0), "weighted by time");
+        for kpi in ["oee", "nee", "effectiveness", "oee_classic", "performance_classic", "quality_ratio"] {
+            let figure = rolled(kpi, &unlike, 2, Grain::Hour);
+            assert_eq!((figure.value.value, figure.value.reason), (None, Some(Reason::NotMergeable)), "{kpi}");
+        }
+    }
+
+    #[test]
+    fn no_effectiveness_is_rolled_up_over_unlike_sectors() {
+        let pairs = [
+            (Measure::ProducedQuantity, 4 * KWH),
+            (Measure::GoodQuantity, 4 * KWH),
+            (Measure::PartsObserved, 1),
+            (Measure::PartsExpected, 1),
+            (Measure::Apt, 30),
+            (Measure::Adot, 10),
+            (Measure::NoData, 0),
+            (Measure::PruPq, 20_000_000),
+            (Measure::PruGq, 20_000_000),
+        ];
+        let of = |sector| site(&[row(Grain::Hour, 0, &pairs)], Grain::Hour).in_sector(sector);
+        let oee = |sites: &[Group]| {
+            let value = rolled("oee", sites, u32::try_from(sites.len()).unwrap(), Grain::Hour).value;
+            (value.value, value.reason)
+        };
+        let (garment, steel, silent) = (of(Some("garment")), of(Some("steel")), of(None));
+        assert_eq!(oee(&[garment.clone(), garment.clone(), silent.clone()]), (Some(0.5), None));
+        assert_eq!(oee(std::slice::from_ref(&steel)), (Some(0.5), None));
+        for group in [[&garment, &silent, &steel], [&steel, &garment, &silent], [&silent, &steel, &garment]] {
+            assert_eq!(oee(&group.map(Group::clone)), (None, Some(Reason::NotMergeable)));
+        }
+        let availability = rolled("availability", &[garment, steel], 2, Grain::Hour).value;
+        assert_eq!(availability.value, Some(0.75), "times of unlike machines sum");
     }
 
     #[test]

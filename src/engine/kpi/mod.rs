@@ -183,6 +183,14 @@ impl KpiDefinition {
     }
 }
 
+impl KpiDefinition {
+    /// Says whether it sets planned run times of products beside times of equipment, as OEE does.
+    fn weighs_products(&self) -> bool {
+        self.measures.contains(&Measure::NoData)
+            && [Measure::PruPq, Measure::PruGq].iter().any(|measure| self.measures.contains(measure))
+    }
+}
+
 /// What KPIs are grouped by where people read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
@@ -262,6 +270,8 @@ pub struct KpiContext {
     pub power_factor_target: Option<Rate>,
     /// The media whose figure is the sum of what the assets below have.
     pub summed: Vec<Medium>,
+    /// The facts are of assets that make unlike things.
+    pub unlike_members: bool,
 }
 
 /// A factor of the reference data.
@@ -286,6 +296,7 @@ impl KpiContext {
             toe_content: None,
             power_factor_target: None,
             summed: Vec::new(),
+            unlike_members: false,
         }
     }
 
@@ -321,6 +332,14 @@ impl KpiContext {
     #[must_use]
     pub fn with_summed(mut self, media: Vec<Medium>) -> Self {
         self.summed = media;
+        self
+    }
+
+    /// Says whether the facts are of assets that make unlike things: what weighs their products against each other by
+    /// planned run times then has no value.
+    #[must_use]
+    pub const fn with_unlike_members(mut self, are_unlike: bool) -> Self {
+        self.unlike_members = are_unlike;
         self
     }
 }
@@ -359,7 +378,8 @@ pub fn find(id: &str) -> Option<&'static KpiDefinition> {
 }
 
 /// Computes one KPI's value from merged facts, or says why quantities don't give one: counts of unlike products have no
-/// sum, and parts of which no planned run time is known have no weight. Weighed quantities of unlike products do sum.
+/// sum, and parts of which no planned run time is known have no weight. Weighed quantities of one machine's unlike products
+/// do sum; those of assets that make unlike things mean nothing beside the time of all of them.
 pub fn outcome(definition: &KpiDefinition, facts: &Facts, context: &KpiContext) -> Outcome {
     let computed = (definition.compute)(facts, context);
     let is_weighed = definition.measures.contains(&Measure::PruPq);
@@ -367,6 +387,8 @@ pub fn outcome(definition: &KpiDefinition, facts: &Facts, context: &KpiContext) 
     let missing = if is_weighed && facts.amount(Measure::UnplannedParts) != 0 {
         Reason::NoPlannedRunTime
     } else if counts && !is_weighed && facts.amount(Measure::UnlikeParts) != 0 {
+        Reason::NotMergeable
+    } else if context.unlike_members && definition.weighs_products() {
         Reason::NotMergeable
     } else {
         return computed;

@@ -30,14 +30,15 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     compute,
 };
 
-fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
-    quality(facts).into()
+fn compute(facts: &Facts, context: &KpiContext) -> Outcome {
+    quality(facts, context).into()
 }
 
-/// Time-weighted where planned run times are known, so that products of unlike size keep OEE = A × E × Q.
-fn quality(facts: &Facts) -> Result<f64, Reason> {
+/// Time-weighted where planned run times are known, so that products of unlike size keep OEE = A × E × Q. Those of unlike
+/// things don't weigh against each other; what counts is then what leaves the group.
+fn quality(facts: &Facts, context: &KpiContext) -> Result<f64, Reason> {
     match (facts.get(Measure::PruPq), facts.get(Measure::PruGq)) {
-        (Some(produced), Some(good)) if produced != 0 => return Ok(ratio(good, produced)),
+        (Some(produced), Some(good)) if produced != 0 && !context.unlike_members => return Ok(ratio(good, produced)),
         _ => {}
     }
     let produced = produced(facts)?;
