@@ -132,6 +132,8 @@ impl From<SeriesV2> for Series {
             seen: old.seen.map(|at| (at, Quality::Good, Some(Number::Float(f64::MAX)))),
             usable,
             last: old.last,
+            // Of anything but a state it is never asked for.
+            known: old.last.and_then(|(_, code)| MachineState::from_code(code)),
             counter: old.counter,
             stands: old.stands,
             booked_until: old.booked_until,

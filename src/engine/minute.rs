@@ -26,6 +26,9 @@ pub(super) struct TagMinute {
     pub(super) states: Vec<(Timestamp, Timestamp, MachineState)>,
     /// Of a gauge that is no electric power: what it said, ascending, without overlap.
     pub(super) levels: Vec<Level>,
+    /// The last state that was known when the minute's first usable sample came, however long ago it was reported:
+    /// `None` where no state was reported in the minute, or none was ever known.
+    pub(super) entered_with: Option<MachineState>,
     /// The parts of the amount by the time in which they came, ascending. Only of tags whose amounts are asked for
     /// parts of a minute.
     pub(super) pieces: Vec<Piece>,

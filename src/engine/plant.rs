@@ -90,6 +90,35 @@ impl Plant {
         self.products.iter().find(|product| product.id == *id)
     }
 
+    /// Returns what the machines whose times an asset's figures rest on have in common: its own, or those in it that
+    /// have a state. `None` where there is none.
+    pub fn machines(&self, asset: usize) -> Option<Machines> {
+        let own = self.assets.get(asset)?;
+        if own.state.is_some() {
+            let is_calendar_assumed = self.calendar_of(asset).is_assumed();
+            return Some(Machines { is_calendar_assumed, make_unlike_things: false });
+        }
+        let mut found: Option<Machines> = None;
+        let mut unit = None;
+        // Each stands after its parent; a machine's own state replaces those in it.
+        let mut is_inside = vec![false; self.assets.len()];
+        is_inside[asset] = true;
+        for (position, below) in self.assets.iter().enumerate().skip(asset + 1) {
+            let stands_in = below.parent.is_some_and(|parent| is_inside[parent]);
+            is_inside[position] = stands_in && below.state.is_none();
+            if !stands_in || below.state.is_none() {
+                continue;
+            }
+            let machines = found.get_or_insert_with(Machines::default);
+            machines.is_calendar_assumed |= self.calendar_of(position).is_assumed();
+            if below.makes_products() {
+                machines.make_unlike_things |=
+                    unit.replace(below.product_unit).is_some_and(|unit| unit != below.product_unit);
+            }
+        }
+        found
+    }
+
     /// Returns every tag that is an input of an asset, ascending, each once.
     pub fn inputs(&self) -> Vec<TagIndex> {
         let mut inputs: Vec<TagIndex> = self.assets.iter().flat_map(Asset::inputs).collect();
@@ -98,6 +127,15 @@ impl Plant {
         inputs.dedup();
         inputs
     }
+}
+
+/// What machines whose times are summed have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Machines {
+    /// No calendar plans one of them: all its time is taken as planned.
+    pub is_calendar_assumed: bool,
+    /// Their products are counted in unlike units, so their planned run times don't weigh against each other.
+    pub make_unlike_things: bool,
 }
 
 /// One asset and its inputs.
@@ -187,6 +225,11 @@ impl Asset {
         let fuels = fuels.chain(self.contracts.iter().filter_map(|contract| contract.quantity));
         let drivers = self.baselines.iter().flat_map(|baseline| &baseline.drivers).map(|driver| driver.tag);
         own.chain(meters).chain(fuels).chain(drivers).chain(self.channel.iter().flat_map(|channel| channel.inputs()))
+    }
+
+    /// Says whether parts of it are counted or told.
+    fn makes_products(&self) -> bool {
+        [self.total, self.good, self.scrap, self.rework].iter().any(Option::is_some) || self.takes_context()
     }
 
     /// Says whether anything is told of it, so that its minutes wait for what is on its way.

@@ -166,6 +166,10 @@ impl Engine {
                     whole.end = whole.end.max((affected.end + (MINUTE_MS - 1)).minute().min(span.start + most));
                     self.mark_takers(place, affected);
                 }
+                if let Some(entered) = self.entered(place, &readings, window) {
+                    whole.end = whole.end.max(entered.end.min(span.start + MINUTES_AT_ONCE * MINUTE_MS));
+                    self.mark_takers(place, entered);
+                }
             }
             self.catch_up(place, readings, span);
         }
@@ -213,6 +217,14 @@ impl Engine {
         }
     }
 
+    /// Returns the instant of the next usable state after late ones, however far: whether it begins a failure depends on
+    /// the state before it.
+    fn entered(&self, place: usize, readings: &[Reading], window: Window) -> Option<Window> {
+        let is_state = self.plant.tags[self.inputs[place].as_usize()].kind == TagKind::State;
+        let next = readings.iter().find(|(at, quality, _)| *at >= window.end && quality.is_usable());
+        next.filter(|_| is_state).map(|(at, ..)| Window { start: *at, end: *at + 1 })
+    }
+
     fn mark_takers(&mut self, place: usize, span: Window) {
         let Self { plant, groups, group_of_place, inputs, late, .. } = self;
         for asset in groups[group_of_place[place]].assets.iter().map(|asset| &plant.assets[*asset]) {
@@ -222,11 +234,11 @@ impl Engine {
         }
     }
 
-    /// A late reading that nothing usable has followed is where the counter stands.
+    /// A late reading that nothing usable has followed is where the counter stands, or the state that is known.
     fn catch_up(&mut self, place: usize, readings: Vec<Reading>, span: Window) {
         let spec = &self.plant.tags[self.inputs[place].as_usize()];
         let newest = readings.iter().rev().find(|(_, quality, _)| quality.is_usable()).map(|(at, ..)| *at);
-        if matches!(spec.kind, TagKind::Counter { .. }) && newest > self.series[place].usable {
+        if matches!(spec.kind, TagKind::Counter { .. } | TagKind::State) && newest > self.series[place].usable {
             let again = self.series[place].again(spec, readings, span, self.watermark(place), self.has_ended);
             self.series[place].adopt(again);
         }

@@ -8,7 +8,7 @@ use super::Revision;
 use super::carbon;
 use super::clock_history::ClockHistory;
 use super::kpi::{self, KpiContext, UsedFactors, grid};
-use super::plant::{Asset, Plant};
+use super::plant::{Asset, Machines, Plant};
 use super::pollutant;
 use super::windows::OpenWindow;
 use crate::model::fact::{Facts, Measure, Merge};
@@ -110,13 +110,22 @@ fn context(plant: &Plant, window: Window) -> KpiContext {
     KpiContext::new(grid, plant.site_calendar().is_assumed()).with_reference(&plant.reference, year)
 }
 
-/// Adds to the context of a window what is the asset's own.
+/// Adds to the context of a window what is the asset's own: the factors in its facts, the media it sums, whether a
+/// calendar plans its machines, and whether they make unlike things.
 fn of_asset(context: KpiContext, plant: &Plant, asset: usize, window: Window, facts: &Facts) -> KpiContext {
     let summed = plant.assets.get(asset).map(|asset| {
         let media = asset.sum_children.media.iter().copied();
         media.filter(|medium| !asset.boundary.has(*medium)).collect()
     });
-    context.with_factors(used(plant, asset, window, facts)).with_summed(summed.unwrap_or_default())
+    let machines = plant.machines(asset);
+    let context = match machines {
+        Some(Machines { is_calendar_assumed, .. }) => KpiContext { calendar_assumed: is_calendar_assumed, ..context },
+        None => context,
+    };
+    context
+        .with_unlike_members(machines.is_some_and(|machines| machines.make_unlike_things))
+        .with_factors(used(plant, asset, window, facts))
+        .with_summed(summed.unwrap_or_default())
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a record's identity, each of its own type")]

@@ -54,6 +54,8 @@ pub(super) struct Series {
     pub(super) last: Option<(Timestamp, i128)>,
     /// Gauge that is no power: the newest sample, where it can't be used, and why.
     pub(super) unusable: Option<(Timestamp, Quality)>,
+    /// The last usable state, whether it still holds or not.
+    pub(super) known: Option<MachineState>,
     /// A counter's readings.
     pub(super) counter: Counter,
     /// Counter: the newest processed sample was usable, so that its reading can be confirmed.
@@ -402,11 +404,16 @@ impl Series {
     pub(super) fn adopt(&mut self, again: Self) {
         self.counter.adopt(again.counter);
         self.stands = again.stands;
+        self.known = again.known;
         self.usable = again.usable.max(self.usable);
     }
 
     fn process_level(&mut self, spec: &TagSpec, at: Timestamp, value: Option<i128>, closed_until: Timestamp) {
         self.book_level(spec, at);
+        let state = value.filter(|_| spec.kind == TagKind::State).and_then(MachineState::from_code);
+        if let Some(known) = state.and_then(|state| self.known.replace(state)).filter(|_| at >= closed_until) {
+            self.minutes.at(at.minute()).entered_with.get_or_insert(known);
+        }
         // What was confirmed after the instant of a sample that came late is that sample's value.
         let confirmed = self.confirmed_until.filter(|confirmed| is_held(spec, at, *confirmed));
         self.last = value.map(|value| (confirmed.unwrap_or(at), value));

@@ -45,7 +45,7 @@ pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
         planned,
         stops: &stops,
         states: minute.map_or(&[], |minute| &minute.states),
-        entered_with: None,
+        entered_with: minute.and_then(|minute| minute.entered_with),
     };
     let times = said.times();
     for (measure, ms) in ELEMENTS.into_iter().zip(times.elements) {
