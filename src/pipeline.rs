@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use past::Past;
 
-use crate::engine::plant::Plant;
 use crate::engine::context::ContextTally;
+use crate::engine::plant::Plant;
 use crate::engine::{CheckpointError, Effects, Engine, Events, Refused, Revision, Stale, kpi, reissue, revise};
 use crate::ledger::key::GatewayKey;
 use crate::ledger::page::SignedPage;

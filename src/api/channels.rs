@@ -88,7 +88,9 @@ pub(super) async fn slots(
     }
     let longest_ms = SLOT_MS * i64::try_from(WINDOWS_MAX).unwrap_or(i64::MAX / SLOT_MS);
     if to.ms_since(from) > longest_ms {
-        return Err(refuse(format!("more than {WINDOWS_MAX} five-minute values are asked for: ask for a shorter span")));
+        return Err(refuse(format!(
+            "more than {WINDOWS_MAX} five-minute values are asked for: ask for a shorter span"
+        )));
     }
     let slots = api.read(move |api| match &api.backend {
         Backend::Edge(edge) => of_channel(edge, &channel, from, to.min(now)),
@@ -98,7 +100,11 @@ pub(super) async fn slots(
 }
 
 fn of_channel(edge: &Edge, id: &str, from: Timestamp, to: Timestamp) -> Outcome<Slots> {
-    let found = edge.plant.assets.iter().find_map(|asset| Some((asset, asset.channel.as_deref()?)).filter(|_| asset.id.as_str() == id));
+    let found = edge
+        .plant
+        .assets
+        .iter()
+        .find_map(|asset| Some((asset, asset.channel.as_deref()?)).filter(|_| asset.id.as_str() == id));
     let Some((asset, channel)) = found else {
         return Err(Problem::not_found(format!("\"{id}\" is no channel of this box")).into());
     };

@@ -126,7 +126,9 @@ fn write(api: &Api, event: &ContextEvent, now: Timestamp) -> Outcome<(StatusCode
         Told::New(id) => Ok((StatusCode::CREATED, id)),
         Told::Before(id) => Ok((StatusCode::OK, id)),
         Told::Otherwise(id) => {
-            let detail = format!("statement {id} has the same id and says something else: withdraw it, and tell this with another id");
+            let detail = format!(
+                "statement {id} has the same id and says something else: withdraw it, and tell this with another id"
+            );
             Err(Problem::conflict(detail).into())
         }
     }

@@ -395,9 +395,10 @@ async fn every_path_of_the_document_is_routed_and_declares_its_errors() {
         let paths = document["paths"].as_object().unwrap();
         assert_eq!(paths.len(), routes, "{:?}", paths.keys());
         for (path, methods) in paths {
-            let filled = ["gateway", "stream", "epoch", "seq", "channel", "id"].iter().fold(path.clone(), |path, name| {
-                path.replace(&format!("{{{name}}}"), if ["epoch", "seq", "id"].contains(name) { "1" } else { "x" })
-            });
+            let filled =
+                ["gateway", "stream", "epoch", "seq", "channel", "id"].iter().fold(path.clone(), |path, name| {
+                    path.replace(&format!("{{{name}}}"), if ["epoch", "seq", "id"].contains(name) { "1" } else { "x" })
+                });
             for (method, operation) in methods.as_object().unwrap() {
                 let answer = ask(&api, &method.to_uppercase(), &filled).await;
                 let status = answer.status.as_u16().to_string();

@@ -121,9 +121,7 @@ fn check_inputs<'a>(asset: &'a AssetConfig, tags: &Tags, uses: &mut Uses<'a>, pr
         }
     }
     if let Some(time) = &asset.planned_run_time_per_unit {
-        let has_parts = counts_parts(asset)
-            || asset.exit.is_some()
-            || !asset.sum_children.is_empty();
+        let has_parts = counts_parts(asset) || asset.exit.is_some() || !asset.sum_children.is_empty();
         if time.get_ref().as_ns() == 0 {
             problems.error(
                 time.span(),
@@ -155,7 +153,8 @@ fn check_ratings(asset: &AssetConfig, problems: &mut Problems) {
             let message = format!("capacity_per_hour of asset \"{id}\" is {}, expected up to 10^9", rate.get_ref());
             problems.error(rate.span(), message, "write the rated output, like 1200");
         } else if asset.state.is_none() || !counts_parts(asset) {
-            let message = format!("asset \"{id}\" has a capacity_per_hour and no `state` and parts of its own to hold it to");
+            let message =
+                format!("asset \"{id}\" has a capacity_per_hour and no `state` and parts of its own to hold it to");
             problems.error(rate.span(), message, "give it to the machine that has both");
         }
     }

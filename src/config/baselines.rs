@@ -26,12 +26,7 @@ use crate::model::unit::Unit;
 const COEFFICIENT_MAX: f64 = 1e9;
 
 /// Checks every baseline by itself and all of them together.
-pub(super) fn check(
-    read: &[Component<BaselineConfig>],
-    assets: &Assets,
-    tags: &Tags,
-    problems: &mut Problems,
-) {
+pub(super) fn check(read: &[Component<BaselineConfig>], assets: &Assets, tags: &Tags, problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for baseline in read.iter().filter_map(|read| read.value.as_ref()) {
         let id = baseline.asset.get_ref();
@@ -98,15 +93,27 @@ fn check_driver(driver: &DriverConfig, tags: &Tags, problems: &mut Problems) {
     match degree_days {
         Some(_) if !is_temperature => problems.error(
             driver.tag.span(),
-            format!("driver \"{name}\" is a tag of kind {} in {}; it has no degree days", spec.kind.as_str(), spec.unit.as_str()),
+            format!(
+                "driver \"{name}\" is a tag of kind {} in {}; it has no degree days",
+                spec.kind.as_str(),
+                spec.unit.as_str()
+            ),
             "name a gauge in Cel",
         ),
         Some(base) if !base.get_ref().is_finite() || base.get_ref().abs() > 100.0 => {
-            problems.error(base.span(), format!("{} °C is no base of degree days", base.get_ref()), "write it in °C, like 24");
+            problems.error(
+                base.span(),
+                format!("{} °C is no base of degree days", base.get_ref()),
+                "write it in °C, like 24",
+            );
         }
         None if !counts && (!spec.unit.is_integrated() || is_temperature) => problems.error(
             driver.tag.span(),
-            format!("driver \"{name}\" is a tag of kind {} in {}; no amount follows from it", spec.kind.as_str(), spec.unit.as_str()),
+            format!(
+                "driver \"{name}\" is a tag of kind {} in {}; no amount follows from it",
+                spec.kind.as_str(),
+                spec.unit.as_str()
+            ),
             "use a counter, an interval or a rate; of a temperature say below or above which its degree days count",
         ),
         _ => {}

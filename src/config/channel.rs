@@ -71,8 +71,9 @@ fn basis(parameter: Parameter, unit: Unit) -> Option<Basis> {
         (ProductUnit::MilligramPerNormalCubicMetre, Unit::PartsPerMillion) => {
             parameter.molar_mass_mg().map(|_| Basis::Volume)
         }
-        (ProductUnit::Acidity, Unit::One)
-        | (ProductUnit::CubicMetrePerHour, Unit::NormalCubicMetrePerHour) => Some(Basis::Normal),
+        (ProductUnit::Acidity, Unit::One) | (ProductUnit::CubicMetrePerHour, Unit::NormalCubicMetrePerHour) => {
+            Some(Basis::Normal)
+        }
         (expected, unit) => (expected.as_str() == unit.as_str()).then_some(Basis::Normal),
     }
 }
@@ -101,7 +102,11 @@ fn check_signals(channel: &ChannelConfig, tags: &Tags, problems: &mut Problems) 
             spec.unit.as_str(),
             parameter.as_str()
         );
-        problems.error(channel.value.span(), message, format!("give the tag one of these units: {}", understood(parameter)));
+        problems.error(
+            channel.value.span(),
+            message,
+            format!("give the tag one of these units: {}", understood(parameter)),
+        );
     }
     let auxiliary = [
         ("status", &channel.status, Unit::One),
@@ -116,7 +121,11 @@ fn check_signals(channel: &ChannelConfig, tags: &Tags, problems: &mut Problems) 
         if spec.unit != unit {
             let message =
                 format!("`{key}` of channel \"{id}\" is in {}, expected {}", spec.unit.as_str(), unit.as_str());
-            problems.error(tag.span(), message, format!("give the tag unit = \"{}\", and scale where it needs it", unit.as_str()));
+            problems.error(
+                tag.span(),
+                message,
+                format!("give the tag unit = \"{}\", and scale where it needs it", unit.as_str()),
+            );
         }
     }
     let flow = channel.flow.as_ref().and_then(|tag| check_flow(channel, tag, tags, problems));
@@ -190,7 +199,10 @@ fn check_oxygen(channel: &ChannelConfig, problems: &mut Problems) {
     let is_gas = channel.parameter.get_ref().unit() == ProductUnit::MilligramPerNormalCubicMetre;
     let gas_only = [channel.reference_oxygen.as_ref().map(Spanned::span), channel.basis.as_ref().map(Spanned::span)];
     if let Some(span) = gas_only.into_iter().flatten().next().filter(|_| !is_gas) {
-        let message = format!("channel \"{id}\" measures {}, which is corrected by nothing", channel.parameter.get_ref().as_str());
+        let message = format!(
+            "channel \"{id}\" measures {}, which is corrected by nothing",
+            channel.parameter.get_ref().as_str()
+        );
         problems.error(span, message, "keep basis and reference_oxygen for concentrations in stack gas");
     }
 }
@@ -225,7 +237,8 @@ fn is_flow(spec: &TagSpec) -> bool {
 }
 
 fn is_volume(spec: &TagSpec) -> bool {
-    spec.unit.dimension() == Dimension::Volume && matches!(spec.kind, TagKind::Counter { .. } | TagKind::Interval { .. })
+    spec.unit.dimension() == Dimension::Volume
+        && matches!(spec.kind, TagKind::Counter { .. } | TagKind::Interval { .. })
 }
 
 /// Says whether a flow is measured at the conditions of the gas.
@@ -302,6 +315,10 @@ fn check_product_units(assets: &[AssetConfig], problems: &mut Problems) {
     for asset in assets.iter().filter(|asset| !asset.product_unit.counts_parts()) {
         let (id, unit) = (asset.id.get_ref(), asset.product_unit.as_str());
         let message = format!("product_unit of asset \"{id}\" is {unit}, which is the unit of a channel");
-        problems.error(asset.id.span(), message, "write a unit that parts are counted in: piece, kg, t, m, m2, m3 or L");
+        problems.error(
+            asset.id.span(),
+            message,
+            "write a unit that parts are counted in: piece, kg, t, m, m2, m3 or L",
+        );
     }
 }

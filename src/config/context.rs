@@ -48,7 +48,11 @@ pub(super) fn check(lists: &ContextLists, assets: &[AssetConfig], problems: &mut
     let mut ids = BTreeSet::new();
     for product in &lists.products {
         if !ids.insert(product.id.get_ref()) {
-            problems.error(product.id.span(), format!("product \"{}\" is declared twice", product.id.get_ref()), "give each its own id");
+            problems.error(
+                product.id.span(),
+                format!("product \"{}\" is declared twice", product.id.get_ref()),
+                "give each its own id",
+            );
         }
         check_product(product, assets, problems);
     }
@@ -123,7 +127,8 @@ fn check_kind(asset: &AssetConfig, kind: &Spanned<ContextKind>, lists: &ContextL
     if asset.takes_context.iter().filter(|other| *other.get_ref() == told).count() > 1 {
         problems.error(kind.span(), format!("asset \"{id}\" takes \"{}\" twice", told.as_str()), "keep one of the two");
     } else if let Some(key) = counter(asset, told) {
-        let message = format!("asset \"{id}\" counts by `{key}` and is told \"{}\": it would count twice", told.as_str());
+        let message =
+            format!("asset \"{id}\" counts by `{key}` and is told \"{}\": it would count twice", told.as_str());
         problems.error(kind.span(), message, "keep one of the two");
     } else if quantities.contains(&told) && asset.exit.is_some() {
         let message = format!("asset \"{id}\" is told \"{}\" and counts parts at its exit", told.as_str());
@@ -137,7 +142,11 @@ fn check_kind(asset: &AssetConfig, kind: &Spanned<ContextKind>, lists: &ContextL
     } else if told == ContextKind::Product && lists.products.is_empty() && lists.is_complete {
         problems.error(kind.span(), format!("asset \"{id}\" is told its product and there is none"), "add [[product]]");
     } else if told == ContextKind::Stop && lists.reasons.is_empty() && lists.is_complete {
-        problems.error(kind.span(), format!("asset \"{id}\" is told stops and there is no reason"), "add [[stop_reason]]");
+        problems.error(
+            kind.span(),
+            format!("asset \"{id}\" is told stops and there is no reason"),
+            "add [[stop_reason]]",
+        );
     }
 }
 
@@ -163,7 +172,11 @@ pub(super) fn products(configs: &[ProductConfig], assets: &[Asset], zone: &TimeZ
 #[expect(clippy::cast_possible_truncation, reason = "checked to be a share, at most 10⁶ of 10⁻⁶")]
 fn product(config: &ProductConfig, assets: &[Asset], zone: &TimeZone) -> Product {
     let run_time = |time: &RunTimeConfig| RunTime {
-        valid_from: time.valid_from.as_ref().and_then(|day| start_of(day.get_ref(), zone)).unwrap_or(Timestamp(i64::MIN)),
+        valid_from: time
+            .valid_from
+            .as_ref()
+            .and_then(|day| start_of(day.get_ref(), zone))
+            .unwrap_or(Timestamp(i64::MIN)),
         asset: time.asset.as_ref().and_then(|id| assets.iter().position(|asset| asset.id == *id.get_ref())),
         ns: time.per_unit.get_ref().as_ns(),
     };
@@ -173,7 +186,10 @@ fn product(config: &ProductConfig, assets: &[Asset], zone: &TimeZone) -> Product
         id: config.id.get_ref().clone(),
         unit: config.product_unit,
         run_times,
-        planned_scrap_micro: config.planned_scrap_ratio.as_ref().map_or(0, |share| (share.get_ref() * 1e6).round() as i64),
+        planned_scrap_micro: config
+            .planned_scrap_ratio
+            .as_ref()
+            .map_or(0, |share| (share.get_ref() * 1e6).round() as i64),
     }
 }
 

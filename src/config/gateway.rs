@@ -39,8 +39,24 @@ use crate::sources::mqtt::config::MqttSource;
 
 /// The sections of the file.
 const SECTIONS: &[&str] = &[
-    "gateway", "http", "profile", "source", "asset", "channel", "meter", "product", "stop_reason", "calendar", "work_calendar",
-    "records", "factors", "tariff", "baseline", "emission", "contract", "sink",
+    "gateway",
+    "http",
+    "profile",
+    "source",
+    "asset",
+    "channel",
+    "meter",
+    "product",
+    "stop_reason",
+    "calendar",
+    "work_calendar",
+    "records",
+    "factors",
+    "tariff",
+    "baseline",
+    "emission",
+    "contract",
+    "sink",
 ];
 
 /// Grains of which records are made unless `[records]` says otherwise.
@@ -197,7 +213,8 @@ fn read(
     let factors = document.optional_section::<FactorsConfig>("factors", problems);
     let emissions = emission::read(&document, problems);
     let sinks = sinks::read(&document, problems);
-    let own_files = factors.as_ref().and_then(|factors| factors.value.as_ref()).map_or(&[][..], |factors| &factors.files);
+    let own_files =
+        factors.as_ref().and_then(|factors| factors.value.as_ref()).map_or(&[][..], |factors| &factors.files);
     let (reference, reference_texts) = reference::read(own_files, references, problems);
     // What is missing may only be unreadable, so nothing is said about what refers to what.
     if document.is_damaged() {

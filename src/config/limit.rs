@@ -148,7 +148,10 @@ fn of_class(
     }
     let boiler = entry.boiler_t_per_h.map(|_| "boiler_t_per_h");
     if let Some(extra) = given(limit).into_iter().find(|name| !used.contains(name) && boiler != Some(*name)) {
-        return wrong(format!("has `{extra}`, which changes nothing of {}", entry.factor.id), format!("remove {extra}"));
+        return wrong(
+            format!("has `{extra}`, which changes nothing of {}", entry.factor.id),
+            format!("remove {extra}"),
+        );
     }
     entries.sort();
     let date = |date: &Option<Spanned<Date>>| date.as_ref().map(|date| *date.get_ref());
@@ -173,7 +176,10 @@ fn entry<'r>(
     let limits = reference.limits();
     if !limits.regulations().contains(&regulation) {
         let help = match regulation {
-            "qcvn_40_2025" => "its values are not in the reference data: write those of the permit, permit = \"…\", max = …".to_owned(),
+            "qcvn_40_2025" => {
+                "its values are not in the reference data: write those of the permit, permit = \"…\", max = …"
+                    .to_owned()
+            }
             _ => spelling::propose(regulation, &limits.regulations(), "\""),
         };
         return wrong(format!("names \"{regulation}\", of which no limits are known"), help);
@@ -204,10 +210,8 @@ fn coefficient<'r>(
     choices: &[&'r LimitCoefficient],
 ) -> Result<(&'r LimitCoefficient, f64), Wrong> {
     let by: Vec<&str> = choices.iter().map(|choice| choice.by.as_str()).collect();
-    let given: Vec<(&'r LimitCoefficient, f64)> = choices
-        .iter()
-        .filter_map(|choice| Some((*choice, *limit.quantity(&choice.by)?.get_ref())))
-        .collect();
+    let given: Vec<(&'r LimitCoefficient, f64)> =
+        choices.iter().filter_map(|choice| Some((*choice, *limit.quantity(&choice.by)?.get_ref()))).collect();
     let [(coefficient, quantity)] = given.as_slice() else {
         return wrong(
             format!("is multiplied by {name}, which goes by {}", by.join(" or ")),
@@ -221,7 +225,12 @@ fn coefficient<'r>(
 }
 
 /// New sites go by what took a regulation's place.
-fn warn_of_replaced(channel: &ChannelConfig, limit: &Spanned<LimitConfig>, reference: &Reference, problems: &mut Problems) {
+fn warn_of_replaced(
+    channel: &ChannelConfig,
+    limit: &Spanned<LimitConfig>,
+    reference: &Reference,
+    problems: &mut Problems,
+) {
     let (Some(regulation), Some(from)) = (&limit.get_ref().regulation, &limit.get_ref().valid_from) else { return };
     let all = reference.limits().all();
     let replaced = all.iter().find(|of| of.regulation == *regulation.get_ref()).and_then(|of| of.replaced);

@@ -11,8 +11,8 @@ use super::document::{Document, describe};
 use super::spelling;
 use super::tags::Tags;
 use super::tree::{Tree, index};
-use crate::engine::config::meter::{Above, BoundaryConfig, Input, MeterConfig, Share};
 use crate::engine::config::AssetConfig;
+use crate::engine::config::meter::{Above, BoundaryConfig, Input, MeterConfig, Share};
 use crate::engine::medium::Medium;
 use crate::engine::meter::{Form, Meter, Reading, Submeters, WHOLE};
 use crate::engine::plant::{Asset, Boundary};
@@ -83,11 +83,8 @@ pub(super) fn report_misfit(
     (amount, rate): (&str, &str),
     problems: &mut Problems,
 ) {
-    let message = format!(
-        "{what} is a tag of kind {} in {}; no amount follows from it",
-        spec.kind.as_str(),
-        spec.unit.as_str()
-    );
+    let message =
+        format!("{what} is a tag of kind {} in {}; no amount follows from it", spec.kind.as_str(), spec.unit.as_str());
     problems.error(input.span(), message, format!("use a counter or interval in {amount}, or a gauge in {rate}"));
 }
 
@@ -132,7 +129,8 @@ fn inputs(meter: &MeterConfig) -> impl Iterator<Item = &Spanned<Input>> {
 fn check_form(meter: &MeterConfig, problems: &mut Problems) {
     let id = meter.id.get_ref();
     let is_sum = !meter.plus.is_empty() || !meter.minus.is_empty();
-    let help = "write plus = [\"source.point\"], with minus = […] for a difference, or of = \"meter\" with share = 0.35";
+    let help =
+        "write plus = [\"source.point\"], with minus = […] for a difference, or of = \"meter\" with share = 0.35";
     match (is_sum, &meter.of, &meter.share) {
         (true, None, None) if meter.plus.is_empty() => problems.error(
             meter.minus[0].span(),
@@ -172,7 +170,11 @@ fn check_parent(meter: &MeterConfig, read: &Meters, assets: &Assets, problems: &
         if !has {
             problems.warning(
                 parent.span(),
-                format!("meter \"{id}\" stands below asset \"{}\", which has no {} of its own to explain", parent.get_ref(), medium.as_str()),
+                format!(
+                    "meter \"{id}\" stands below asset \"{}\", which has no {} of its own to explain",
+                    parent.get_ref(),
+                    medium.as_str()
+                ),
                 format!("give the asset a boundary: boundary = {{ {} = […] }}", medium.as_str()),
             );
         }
@@ -181,8 +183,13 @@ fn check_parent(meter: &MeterConfig, read: &Meters, assets: &Assets, problems: &
     let Some(above) = read.meters.iter().find(|meter| is_named(meter, parent.get_ref())) else {
         if assets.is_complete && read.is_complete {
             let meters = read.meters.iter().map(|meter| meter.id.get_ref().as_str());
-            let known: Vec<&str> =
-                assets.assets.iter().map(|asset| asset.id.get_ref().as_str()).chain(meters).filter(|known| *known != id.as_str()).collect();
+            let known: Vec<&str> = assets
+                .assets
+                .iter()
+                .map(|asset| asset.id.get_ref().as_str())
+                .chain(meters)
+                .filter(|known| *known != id.as_str())
+                .collect();
             let message = format!("parent \"{}\" of meter \"{id}\" is neither an asset nor a meter", parent.get_ref());
             problems.error(parent.span(), message, spelling::propose(parent.get_ref().as_str(), &known, "\""));
         }
@@ -199,7 +206,10 @@ fn check_parent(meter: &MeterConfig, read: &Meters, assets: &Assets, problems: &
     } else if !assets.assets.iter().any(|asset| takes(asset, above.id.get_ref())) {
         problems.warning(
             parent.span(),
-            format!("meter \"{id}\" explains meter \"{}\", which is no asset's boundary: its remainder shows nowhere", parent.get_ref()),
+            format!(
+                "meter \"{id}\" explains meter \"{}\", which is no asset's boundary: its remainder shows nowhere",
+                parent.get_ref()
+            ),
             format!("make an asset of it: boundary = {{ {} = [\"{}\"] }}", medium.as_str(), parent.get_ref()),
         );
     }
@@ -283,8 +293,7 @@ fn check_circles(read: &Meters, problems: &mut Problems) {
     let made_of = |meter: &MeterConfig| -> Vec<String> {
         inputs(meter).map(|input| input.get_ref().as_str().to_owned()).collect()
     };
-    let below =
-        |meter: &MeterConfig| meter.parent.iter().map(|parent| parent.get_ref().as_str().to_owned()).collect();
+    let below = |meter: &MeterConfig| meter.parent.iter().map(|parent| parent.get_ref().as_str().to_owned()).collect();
     for (meter, path) in circles(&read.meters, &made_of) {
         let message = format!("meters are made of each other in a circle: {}", path.join(" of "));
         problems.error(meter.id.span(), message, "let one of them be made of tags alone");
@@ -515,20 +524,14 @@ fn stands_below(id: &MeterId, above: &[&MeterId], configs: &[MeterConfig]) -> bo
 }
 
 /// Warns where two of what explains an asset's figure rest on the same tag.
-pub(super) fn warn_of_overlaps(
-    assets: &Assets,
-    meters: &Meters,
-    tags: &[TagSpec],
-    problems: &mut Problems,
-) {
+pub(super) fn warn_of_overlaps(assets: &Assets, meters: &Meters, tags: &[TagSpec], problems: &mut Problems) {
     let Some(tree) = Tree::grow(&assets.assets, &mut Problems::default()) else { return };
     let plant = tree.plant_assets(&assets.assets, &meters.meters, tags);
     for asset in &plant {
         for (medium, below) in &asset.boundary.submeters {
             let of_meters = below.meters.iter().map(|meter| (name_of(meter), meter.tags()));
-            let of_assets = below.assets.iter().map(|at| {
-                (format!("asset \"{}\"", plant[*at].id), tags_of(&plant, *at, *medium))
-            });
+            let of_assets =
+                below.assets.iter().map(|at| (format!("asset \"{}\"", plant[*at].id), tags_of(&plant, *at, *medium)));
             warn_of_overlap(asset, *medium, of_meters.chain(of_assets), assets, tags, problems);
         }
     }

@@ -32,7 +32,8 @@ pub(super) fn check(
             problems.error(schedule.span(), message, spelling::propose(schedule.get_ref(), &known, "\""));
         }
     }
-    let holidays = calendar.and_then(|calendar| calendar.value.as_ref()).and_then(|calendar| calendar.holidays.as_ref());
+    let holidays =
+        calendar.and_then(|calendar| calendar.value.as_ref()).and_then(|calendar| calendar.holidays.as_ref());
     if let Some(choice) = tariff.holidays_as_sunday.as_ref().filter(|choice| *choice.get_ref() && holidays.is_none()) {
         problems.warning(
             choice.span(),

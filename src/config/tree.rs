@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_spanned::Spanned;
 
-use super::spelling;
 use super::meters::{Built, explain};
+use super::spelling;
 use crate::engine::config::meter::MeterConfig;
 use crate::engine::config::{AssetConfig, Summed};
 use crate::engine::plant::{Asset, SumChildren};

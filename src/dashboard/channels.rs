@@ -33,7 +33,13 @@ pub(super) struct ChannelRow {
 
 impl ChannelRow {
     /// Returns a channel as it is shown.
-    pub(super) fn of(asset: &Asset, channel: &Channel, today: Option<Date>, cells: Vec<Cell>, language: Language) -> Self {
+    pub(super) fn of(
+        asset: &Asset,
+        channel: &Channel,
+        today: Option<Date>,
+        cells: Vec<Cell>,
+        language: Language,
+    ) -> Self {
         Self {
             name: asset.name.clone().unwrap_or_else(|| asset.id.to_string()),
             parameter: channel.parameter.symbol(),

@@ -152,7 +152,8 @@ impl View<'_> {
         let latest: BTreeMap<TagName, LatestSample> =
             latest.into_iter().map(|sample| (sample.tag.clone(), sample)).collect();
         let kpis: Vec<KpiId> = ASSET_KPIS.into_iter().map(KpiId::of).collect();
-        let below_site = self.edge.plant.assets.iter().filter(|asset| asset.level != Level::Site && asset.channel.is_none());
+        let below_site =
+            self.edge.plant.assets.iter().filter(|asset| asset.level != Level::Site && asset.channel.is_none());
         below_site
             .take(ASSETS_MAX)
             .map(|asset| {

@@ -17,10 +17,10 @@ mod format;
 mod hub;
 mod language;
 mod source;
-mod told;
 #[cfg(test)]
 mod tests;
 mod thresholds;
+mod told;
 mod words;
 
 use std::sync::Arc;

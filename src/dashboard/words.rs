@@ -80,10 +80,9 @@ pub(super) const fn flag(flag: Flag, language: Language) -> &'static str {
             "sản lượng khác tổng đạt, phế phẩm và làm lại",
             "produced quantity is not the sum of good, scrap and rework",
         ),
-        Flag::ContractsAboveImport => (
-            "hợp đồng vượt lượng điện lấy từ lưới",
-            "contracts cover more than was drawn from the grid",
-        ),
+        Flag::ContractsAboveImport => {
+            ("hợp đồng vượt lượng điện lấy từ lưới", "contracts cover more than was drawn from the grid")
+        }
         Flag::Summed => ("cộng từ các đơn vị bên dưới", "summed from the assets below"),
         Flag::NegativeRemainder => {
             ("công tơ nhánh đếm nhiều hơn công tơ tổng", "sub-meters count more than the boundary")

@@ -106,9 +106,7 @@ struct Below {
 fn below(plant: &Plant, children: &[Vec<usize>]) -> Vec<Below> {
     let own = |asset: &Asset| Below {
         has_times: asset.state.is_some(),
-        is_metered: asset.boundary != Boundary::default()
-            || !asset.emissions.is_empty()
-            || !asset.contracts.is_empty(),
+        is_metered: asset.boundary != Boundary::default() || !asset.emissions.is_empty() || !asset.contracts.is_empty(),
     };
     let mut all: Vec<Below> = plant.assets.iter().map(own).collect();
     for position in (0..all.len()).rev() {

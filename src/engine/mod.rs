@@ -12,9 +12,9 @@
 //! from the stored samples ([`Engine::recompute`]), and revises the closed windows that hold it.
 
 mod assemble;
+pub mod baseline;
 pub mod bill;
 mod blocks;
-pub mod baseline;
 pub mod calendar;
 pub mod carbon;
 mod checkpoint;
@@ -29,9 +29,9 @@ pub mod declared;
 mod groups;
 pub mod kpi;
 mod late;
-mod minute;
 pub mod medium;
 pub mod meter;
+mod minute;
 pub mod plant;
 pub mod pollutant;
 mod recompute;

@@ -254,9 +254,9 @@ impl Series {
         let micro = value.filter(|_| quality.is_usable()).and_then(|number| scaled(spec, number));
         match spec.kind {
             TagKind::Gauge | TagKind::State => {
-                    self.process_level(spec, at, micro, closed_until);
-                    self.unusable = micro.is_none().then_some((at, quality));
-                }
+                self.process_level(spec, at, micro, closed_until);
+                self.unusable = micro.is_none().then_some((at, quality));
+            }
             TagKind::Counter { .. } => {
                 self.stands = micro.is_some();
                 if let Some(value) = micro {

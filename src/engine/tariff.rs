@@ -62,7 +62,10 @@ impl Tariff {
     ) -> Self {
         let schedules = tariffs.schedules.iter();
         let schedules = match schedule {
-            Some(id) => schedules.filter(|schedule| schedule.dated.factor.id == id).map(|named| (i64::MIN, named.clone())).collect(),
+            Some(id) => schedules
+                .filter(|schedule| schedule.dated.factor.id == id)
+                .map(|named| (i64::MIN, named.clone()))
+                .collect(),
             None => schedules
                 .filter(|schedule| schedule.applies_to_billing)
                 .map(|schedule| (day_of(schedule.dated.valid_from), schedule.clone()))

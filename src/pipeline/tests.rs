@@ -399,7 +399,9 @@ fn late_batches() -> Vec<SampleBatch> {
         .chunks(4)
         .map(|samples| batch(samples.last().unwrap().measured_at.0 - MORNING, samples.to_vec()))
         .collect();
-    batches.extend(late.chunks(8).map(|samples| batch(samples[0].measured_at.0 - MORNING + 40 * 60_000, samples.to_vec())));
+    batches.extend(
+        late.chunks(8).map(|samples| batch(samples[0].measured_at.0 - MORNING + 40 * 60_000, samples.to_vec())),
+    );
     batches.sort_by_key(|batch| batch.received_at);
     batches
 }

@@ -104,11 +104,16 @@ impl Potentials {
     /// Returns every value as people list it.
     pub(super) fn rows(&self) -> impl Iterator<Item = EntryRow> {
         let gases = self.gases.iter().map(|((set, gas), value)| {
-            value.row("gwp", vec![EntryValue::text("set", set.as_str()), EntryValue::text("gas", gas.as_str())], "kg/kg")
+            value.row(
+                "gwp",
+                vec![EntryValue::text("set", set.as_str()), EntryValue::text("gas", gas.as_str())],
+                "kg/kg",
+            )
         });
         let blends = self.blends.values().map(|blend| {
             let parts: Vec<String> = blend.parts.iter().map(|(gas, share)| format!("{share} % {gas}")).collect();
-            let values = vec![EntryValue::text("name", blend.name.as_str()), EntryValue::text("parts", parts.join(", "))];
+            let values =
+                vec![EntryValue::text("name", blend.name.as_str()), EntryValue::text("parts", parts.join(", "))];
             blend.entry.row("blend", values, "%")
         });
         gases.chain(blends)

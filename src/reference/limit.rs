@@ -156,9 +156,8 @@ impl Limits {
 
     /// Returns the limits of a parameter in a class: more than one where the boiler decides.
     pub fn of_class(&self, regulation: &str, column: &str, parameter: Parameter) -> Vec<&Limit> {
-        let is_asked = |limit: &&Limit| {
-            limit.regulation == regulation && limit.column == column && limit.parameter == parameter
-        };
+        let is_asked =
+            |limit: &&Limit| limit.regulation == regulation && limit.column == column && limit.parameter == parameter;
         self.limits.iter().filter(is_asked).collect()
     }
 
@@ -170,9 +169,8 @@ impl Limits {
 
     /// Adds a limit.
     pub(super) fn insert(&mut self, entry: LimitEntry, file: &str, version: Digest) -> Result<(), ReferenceError> {
-        let refused = |id: &str, message: String| {
-            ReferenceError::Limit { file: file.to_owned(), id: id.to_owned(), message }
-        };
+        let refused =
+            |id: &str, message: String| ReferenceError::Limit { file: file.to_owned(), id: id.to_owned(), message };
         let LimitEntry { id, min, max, unit, parameter, valid_from, .. } = &entry;
         if *unit != parameter.unit() {
             let message = format!("the unit is {}, expected {}", unit.as_str(), parameter.unit().as_str());
@@ -298,7 +296,11 @@ mod tests {
         }
         for limit in limits.all() {
             let of_class = limits.of_class(&limit.regulation, &limit.column, limit.parameter);
-            assert!(of_class.len() == 1 || of_class.iter().all(|of| of.boiler_t_per_h.is_some()), "{}", limit.factor.id);
+            assert!(
+                of_class.len() == 1 || of_class.iter().all(|of| of.boiler_t_per_h.is_some()),
+                "{}",
+                limit.factor.id
+            );
             for name in &limit.coefficients {
                 assert!(!limits.coefficients(&limit.regulation, name).is_empty(), "{}: {name}", limit.factor.id);
             }

@@ -28,9 +28,9 @@ pub use fuel::Fuels;
 pub use grid::GridFactor;
 pub use gwp::Potentials;
 pub use holiday::Holiday;
+use tariff::Tariffs;
 pub use threshold::Thresholds;
 pub use toe::ToeFactors;
-use tariff::Tariffs;
 
 use crate::model::id::Digest;
 
@@ -341,7 +341,13 @@ impl Reference {
         let carbon = &self.carbon;
         let fuels = carbon.fuels.rows().chain(carbon.potentials.rows());
         let watched = carbon.toe.rows().chain(carbon.thresholds.rows());
-        grid.chain(mixes).chain(holidays).chain(fuels).chain(watched).chain(self.tariffs.rows()).chain(self.limits.rows()).collect()
+        grid.chain(mixes)
+            .chain(holidays)
+            .chain(fuels)
+            .chain(watched)
+            .chain(self.tariffs.rows())
+            .chain(self.limits.rows())
+            .collect()
     }
 
     /// Returns the entry that a record names by id and version.

@@ -225,7 +225,12 @@ fn dated(
 
 impl Tariffs {
     /// Adds a schedule.
-    pub(super) fn add_schedule(&mut self, entry: ScheduleEntry, file: &str, version: Digest) -> Result<(), ReferenceError> {
+    pub(super) fn add_schedule(
+        &mut self,
+        entry: ScheduleEntry,
+        file: &str,
+        version: Digest,
+    ) -> Result<(), ReferenceError> {
         let ScheduleEntry { id, valid_from, published, applies_to_billing, source, grade, .. } = entry;
         let workday = DayBands { peak: entry.peak, off_peak: entry.off_peak };
         let sunday = DayBands { peak: entry.sunday_peak, off_peak: entry.sunday_off_peak };

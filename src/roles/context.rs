@@ -77,7 +77,12 @@ fn open(gateway: &Gateway) -> anyhow::Result<Statements> {
     Statements::open(directory).with_context(place)
 }
 
-fn import(gateway: &Gateway, mut statements: Statements, file: &Path, person: Option<&str>) -> anyhow::Result<ExitCode> {
+fn import(
+    gateway: &Gateway,
+    mut statements: Statements,
+    file: &Path,
+    person: Option<&str>,
+) -> anyhow::Result<ExitCode> {
     let (mut told, mut before, mut left_out) = (0_u64, 0_u64, 0_u64);
     let now = Clock::system().now();
     let mut err = std::io::stderr();
@@ -127,7 +132,8 @@ fn list(statements: &Statements) -> anyhow::Result<ExitCode> {
 
 /// The columns of a file of events.
 const COLUMNS: [&str; 13] = [
-    "id", "asset", "at", "kind", "product", "order", "quantity", "scrap", "from", "until", "reason", "present", "working",
+    "id", "asset", "at", "kind", "product", "order", "quantity", "scrap", "from", "until", "reason", "present",
+    "working",
 ];
 
 #[cfg(test)]

@@ -232,8 +232,7 @@ mod tests {
             level(40, 60, Ok(2)),
         ];
         let facts = minute(channel(Parameter::Cod), vec![levels]);
-        let times =
-            [Measure::ValidTime, Measure::CalibrationTime, Measure::ChannelFaultTime, Measure::ChannelExpected];
+        let times = [Measure::ValidTime, Measure::CalibrationTime, Measure::ChannelFaultTime, Measure::ChannelExpected];
         assert_eq!(amounts(&facts, times), [30_000, 10_000, 10_000, 60_000]);
         assert_eq!(facts.amount(Measure::ValueTime), (8 * 10_000 + 2 * 20_000) * 1_000_000);
     }

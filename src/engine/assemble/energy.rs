@@ -3,8 +3,8 @@
 
 use super::{Amount, Scope, media};
 use crate::engine::baseline::divide;
-use crate::engine::meter::Reading;
 use crate::engine::medium::Medium;
+use crate::engine::meter::Reading;
 use crate::engine::stage::SLIDING_MINUTES;
 use crate::model::fact::{Facts, Measure};
 use crate::model::time::Grain;

@@ -142,7 +142,12 @@ impl<'a> Scope<'a> {
 
     fn positions_of_children(&self) -> impl Iterator<Item = usize> + use<'a> {
         let position = self.position;
-        self.plant.assets.iter().enumerate().filter(move |(_, asset)| asset.parent == Some(position)).map(|(child, _)| child)
+        self.plant
+            .assets
+            .iter()
+            .enumerate()
+            .filter(move |(_, asset)| asset.parent == Some(position))
+            .map(|(child, _)| child)
     }
 
     /// Returns what the asset was told, `None` where it is told nothing.
@@ -255,12 +260,7 @@ pub(super) fn children(assets: &[Asset]) -> Vec<Vec<usize>> {
 
 /// Returns the facts of every asset, in plant order. `children` is what [`children`] returns of the assets, `tags`
 /// holds the contributions.
-pub(super) fn assemble(
-    plant: &Plant,
-    children: &[Vec<usize>],
-    span: Span<'_>,
-    tags: Contributions<'_>,
-) -> Vec<Facts> {
+pub(super) fn assemble(plant: &Plant, children: &[Vec<usize>], span: Span<'_>, tags: Contributions<'_>) -> Vec<Facts> {
     let mut all = vec![Facts::default(); plant.assets.len()];
     // Children come after their parent, so backwards each finds its children done.
     for position in (0..plant.assets.len()).rev() {

@@ -51,7 +51,9 @@ pub(super) fn produced_between(scope: &Scope<'_>, window: Window) -> Option<i128
     if has_own(asset) {
         let slices = scope.slices(window);
         let like = slices.iter().filter(|slice| !is_unlike(asset, slice));
-        return like.map(|slice| quantities(scope, Some(slice.window)).produced).try_fold(0, |sum, part| Some(sum + part?));
+        return like
+            .map(|slice| quantities(scope, Some(slice.window)).produced)
+            .try_fold(0, |sum, part| Some(sum + part?));
     }
     let of = |position: usize| produced_between(&scope.at(position), window);
     match asset.exit {
@@ -198,7 +200,8 @@ fn observation(scope: &Scope<'_>, facts: &mut Facts) {
 /// Adds rated output over observed planned busy time (EPC), so that it stands beside the parts of the same time.
 fn capacity(asset: &Asset, facts: &mut Facts) {
     let Some(per_hour) = asset.capacity_micro_per_hour.filter(|_| asset.state.is_some()) else { return };
-    let busy_ms: i128 = [Measure::Apt, Measure::Aust, Measure::Adet, Measure::Adot].map(|time| facts.amount(time)).iter().sum();
+    let busy_ms: i128 =
+        [Measure::Apt, Measure::Aust, Measure::Adet, Measure::Adot].map(|time| facts.amount(time)).iter().sum();
     facts.set(Measure::ProductionCapacity, (i128::from(per_hour) * busy_ms + HOUR_MS / 2).div_euclid(HOUR_MS));
 }
 
@@ -247,9 +250,7 @@ fn run_times_by_product(scope: &Scope<'_>, facts: &mut Facts) {
 fn sum_planned_run_times(scope: &Scope<'_>, facts: &mut Facts) {
     for measure in RUN_TIMES {
         let is_known = |child: &Facts| {
-            measure == Measure::UnplannedParts
-                || child.get(Measure::NoData).is_none()
-                || child.get(measure).is_some()
+            measure == Measure::UnplannedParts || child.get(Measure::NoData).is_none() || child.get(measure).is_some()
         };
         if scope.children.iter().all(|child| is_known(&scope.all[*child])) {
             scope.sum_children(&[measure], facts);

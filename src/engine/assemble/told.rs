@@ -8,13 +8,8 @@ use crate::model::time::Window;
 const ORDERS: [Measure; 4] =
     [Measure::OrderExecution, Measure::OrderBusy, Measure::OrderProduction, Measure::OrderQuantity];
 const INSPECTION: [Counted; 2] = [Counted::Inspected, Counted::FirstPass];
-const MATERIAL: [Counted; 5] = [
-    Counted::Consumed,
-    Counted::IntegratedGood,
-    Counted::ProductionLoss,
-    Counted::StorageLoss,
-    Counted::OtherLoss,
-];
+const MATERIAL: [Counted; 5] =
+    [Counted::Consumed, Counted::IntegratedGood, Counted::ProductionLoss, Counted::StorageLoss, Counted::OtherLoss];
 
 /// Adds what the asset is told, else what follows from its exit or its children.
 pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {

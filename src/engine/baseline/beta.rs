@@ -43,7 +43,11 @@ pub fn regularised_incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
         return 1.0;
     }
     let front = (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (1.0 - x).ln()).exp();
-    if x < (a + 1.0) / (a + b + 2.0) { front * fraction(x, a, b) / a } else { 1.0 - front * fraction(1.0 - x, b, a) / b }
+    if x < (a + 1.0) / (a + b + 2.0) {
+        front * fraction(x, a, b) / a
+    } else {
+        1.0 - front * fraction(1.0 - x, b, a) / b
+    }
 }
 
 /// Returns the continued fraction, by Lentz' method.
@@ -98,10 +102,7 @@ mod tests {
             near(regularised_incomplete_beta(x, 1.0, 4.0), 1.0 - (1.0 - x).powi(4));
             near(regularised_incomplete_beta(x, 2.0, 2.0), x * x * (3.0 - 2.0 * x));
             near(regularised_incomplete_beta(x, 0.5, 0.5), x.sqrt().asin() * 2.0 / std::f64::consts::PI);
-            near(
-                regularised_incomplete_beta(x, 7.5, 2.25),
-                1.0 - regularised_incomplete_beta(1.0 - x, 2.25, 7.5),
-            );
+            near(regularised_incomplete_beta(x, 7.5, 2.25), 1.0 - regularised_incomplete_beta(1.0 - x, 2.25, 7.5));
         }
         near(regularised_incomplete_beta(-1.0, 2.0, 2.0), 0.0);
         near(regularised_incomplete_beta(2.0, 2.0, 2.0), 1.0);
@@ -120,9 +121,12 @@ mod tests {
     #[test]
     fn printed_tables_of_the_f_distribution_are_met() {
         // Critical values of 5 % and 1 %, as printed to four digits.
-        for (f, model, rest, p) in
-            [(4.964_6, 1.0, 10.0, 0.05), (3.885_3, 2.0, 12.0, 0.05), (3.098_4, 3.0, 20.0, 0.05), (7.562_5, 1.0, 30.0, 0.01)]
-        {
+        for (f, model, rest, p) in [
+            (4.964_6, 1.0, 10.0, 0.05),
+            (3.885_3, 2.0, 12.0, 0.05),
+            (3.098_4, 3.0, 20.0, 0.05),
+            (7.562_5, 1.0, 30.0, 0.01),
+        ] {
             assert!((f_tail(f, model, rest) - p).abs() < 1e-5, "{f}");
         }
     }

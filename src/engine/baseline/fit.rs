@@ -262,8 +262,7 @@ mod tests {
     fn what_the_periods_do_not_determine_is_said() {
         let line = |n: u32| (1..=n).map(|x| (f64::from(x), x)).collect::<Vec<_>>();
         let of = |n: u32, drivers: &dyn Fn(f64) -> Vec<f64>| {
-            let rows: Vec<Row> =
-                line(n).into_iter().map(|(x, _)| Row { energy: x * x, drivers: drivers(x) }).collect();
+            let rows: Vec<Row> = line(n).into_iter().map(|(x, _)| Row { energy: x * x, drivers: drivers(x) }).collect();
             fit(&rows).unwrap_err()
         };
         assert_eq!(of(3, &|x| vec![x]), FitError::Periods { periods: 3, drivers: 1, needed: 4 });
@@ -277,15 +276,8 @@ mod tests {
 
     #[test]
     fn the_cumulative_sum_falls_while_energy_is_saved() {
-        let model = super::Fit {
-            constant: 12_000.0,
-            coefficients: vec![3.5],
-            n: 12,
-            r2: 1.0,
-            f: 1.0,
-            p: 0.0,
-            cv_rmse: 0.0,
-        };
+        let model =
+            super::Fit { constant: 12_000.0, coefficients: vec![3.5], n: 12, r2: 1.0, f: 1.0, p: 0.0, cv_rmse: 0.0 };
         let cusum = model.cusum(&rows(&[(44_500.0, &[10_000.0]), (47_000.0, &[10_000.0]), (46_000.0, &[10_000.0])]));
         assert_eq!(cusum, [-2_500.0, -2_500.0, -3_500.0]);
     }

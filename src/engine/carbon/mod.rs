@@ -21,10 +21,10 @@ use crate::model::time::Window;
 
 use amount::divide;
 pub use contract::Contract;
-pub use declared::refusal;
 pub(in crate::engine) use declared::emitted;
-pub use emission::Emission;
+pub use declared::refusal;
 use emission::Category;
+pub use emission::Emission;
 pub(in crate::engine) use factors::Quantity;
 
 /// The measures of emissions: an asset has those of its own sources and of everything in it.

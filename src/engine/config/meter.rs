@@ -36,11 +36,8 @@ impl fmt::Display for Input {
 impl<'de> Deserialize<'de> for Input {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let input = if text.contains('.') {
-            TagName::new(&text).map(Self::Tag)
-        } else {
-            MeterId::new(&text).map(Self::Meter)
-        };
+        let input =
+            if text.contains('.') { TagName::new(&text).map(Self::Tag) } else { MeterId::new(&text).map(Self::Meter) };
         input.map_err(serde::de::Error::custom)
     }
 }

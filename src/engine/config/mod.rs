@@ -18,8 +18,8 @@ use serde_spanned::Spanned;
 use meter::BoundaryConfig;
 
 use super::kpi::grid::MissingFactor;
-use crate::model::context::ContextKind;
 use super::medium::Medium;
+use crate::model::context::ContextKind;
 use crate::model::id::{AssetId, TagName};
 use crate::model::record::Level;
 use crate::model::time::{Grain, Period};

@@ -44,7 +44,11 @@ fn runs(id: &str) -> Context {
 
 fn order(id: &str, starts: bool) -> Context {
     let order = OrderId::new(id).unwrap();
-    if starts { Context::OrderStart { order, planned_micro: Some(9), planned_ms: None } } else { Context::OrderEnd { order } }
+    if starts {
+        Context::OrderStart { order, planned_micro: Some(9), planned_ms: None }
+    } else {
+        Context::OrderEnd { order }
+    }
 }
 
 fn told(plant: &Plant, events: &[ContextEvent]) -> Told {
@@ -66,14 +70,11 @@ fn a_minute_is_cut_where_the_product_changes_and_each_part_has_its_own_run_time(
     let view = told.view(&plant, 0);
     let minute = window(-MINUTE_MS, 0);
     let slices = view.products(minute);
-    let found: Vec<_> = slices.iter().map(|slice| (slice.window, slice.product.map(|product| product.id.as_str()))).collect();
+    let found: Vec<_> =
+        slices.iter().map(|slice| (slice.window, slice.product.map(|product| product.id.as_str()))).collect();
     assert_eq!(
         found,
-        [
-            (window(-MINUTE_MS, -5_000), None),
-            (window(-5_000, -1_456), Some("a")),
-            (window(-1_456, 0), Some("b"))
-        ]
+        [(window(-MINUTE_MS, -5_000), None), (window(-5_000, -1_456), Some("a")), (window(-1_456, 0), Some("b"))]
     );
     assert_eq!(view.run_time_ns(slices[0].product, slices[0].window.start), Some(7), "no product: the asset's own");
     assert_eq!(view.run_time_ns(slices[2].product, NOW - 1), Some(2), "the one that held then");
@@ -112,7 +113,8 @@ fn told_again_it_counts_once_and_what_cannot_count_is_counted_as_that() {
     let plant = plant();
     let mut told = Told::new(&plant.assets);
     let mut hear = |event: &ContextEvent| told.hear(&plant, event, NOW).map(|(_, span)| span);
-    let scrap = |at| event(Some("e-1"), at, Context::Quantity { of: Counted::Scrap, micro: 5, from: None, reason: None });
+    let scrap =
+        |at| event(Some("e-1"), at, Context::Quantity { of: Counted::Scrap, micro: 5, from: None, reason: None });
     assert_eq!(hear(&scrap(NOW - 10)), Some(window(-10, -9)));
     assert_eq!(hear(&scrap(NOW - 10)), None);
     assert_eq!(hear(&event(None, NOW + 11 * MINUTE_MS, runs("a"))), None);
@@ -121,7 +123,10 @@ fn told_again_it_counts_once_and_what_cannot_count_is_counted_as_that() {
     let plan = |at: Timestamp| Context::Plan { until: at + MINUTE_MS, quantity_micro: Some(1), scrap_micro: None };
     assert!(hear(&event(None, NOW + 86_400_000, plan(NOW + 86_400_000))).is_some(), "a plan is told before its time");
     let tally = told.take_tally();
-    assert_eq!(tally, ContextTally { taken: 2, duplicate: 1, ahead: 1, too_late: 1, refused: 1, ..ContextTally::default() });
+    assert_eq!(
+        tally,
+        ContextTally { taken: 2, duplicate: 1, ahead: 1, too_late: 1, refused: 1, ..ContextTally::default() }
+    );
 }
 
 #[test]
@@ -177,7 +182,10 @@ fn what_stands_is_remembered_beyond_the_horizon_and_the_rest_is_forgotten() {
     let held = told.by_asset(&plant.assets);
     let history = held.values().next().unwrap().clone().restored();
     assert_eq!(history.events_in(Slot::Product, Timestamp(i64::MIN), later).count(), 1);
-    assert_eq!(told.view(&plant, 0).products(Window { start: later - 1, end: later })[0].product.unwrap().id.as_str(), "b");
+    assert_eq!(
+        told.view(&plant, 0).products(Window { start: later - 1, end: later })[0].product.unwrap().id.as_str(),
+        "b"
+    );
 }
 
 #[test]

@@ -75,10 +75,8 @@ impl<'a> View<'a> {
 
     /// Returns the orders that ran within a span, each with its part of it.
     pub(in crate::engine) fn orders(self, window: Window) -> impl Iterator<Item = Window> + use<'a> {
-        let part = move |order: &OrderSpan| Window {
-            start: order.from.max(window.start),
-            end: order.to.min(window.end),
-        };
+        let part =
+            move |order: &OrderSpan| Window { start: order.from.max(window.start), end: order.to.min(window.end) };
         self.history.orders().iter().map(part).filter(|part| part.start < part.end)
     }
 
@@ -118,10 +116,13 @@ impl<'a> View<'a> {
     /// Returns the quantity that was told for a span. **Unit**: 10⁻⁶ of the product unit.
     pub(in crate::engine) fn counted(&self, of: Counted, window: Window) -> i128 {
         let at_once = self.history.events_in(Slot::Counted(of), window.start, window.end);
-        let at_once = at_once.map(|(_, what)| if let Context::Quantity { micro, .. } = what { i128::from(*micro) } else { 0 });
+        let at_once =
+            at_once.map(|(_, what)| if let Context::Quantity { micro, .. } = what { i128::from(*micro) } else { 0 });
         let over = self.history.events_in(Slot::Spread(of), window.start, window.end + super::LASTING_MS_MAX);
         let over = over.map(|(at, what)| match what {
-            Context::Quantity { micro, from: Some(from), .. } => spread(*micro, Window { start: *from, end: at }, window),
+            Context::Quantity { micro, from: Some(from), .. } => {
+                spread(*micro, Window { start: *from, end: at }, window)
+            }
             _ => 0,
         });
         at_once.chain(over).sum()

@@ -14,8 +14,8 @@ mod quality;
 mod shares;
 pub mod threshold;
 pub mod used;
-mod water;
 mod waste;
+mod water;
 
 use std::sync::LazyLock;
 
@@ -304,11 +304,8 @@ impl KpiContext {
     #[must_use]
     pub fn with_reference(mut self, reference: &Reference, year: i16) -> Self {
         let mix = reference.residual_mix(year);
-        self.residual_mix = mix.map(|mix| GridChoice {
-            tco2e_per_mwh: mix.tco2e_per_mwh,
-            factor: mix.factor,
-            provisional: false,
-        });
+        self.residual_mix =
+            mix.map(|mix| GridChoice { tco2e_per_mwh: mix.tco2e_per_mwh, factor: mix.factor, provisional: false });
         let rate = |basis| {
             let entry = reference.toe().electricity(basis, Date::new(year, 1, 1).ok()?)?;
             Some(Rate { value: entry.value, factor: entry.factor.clone() })

@@ -91,10 +91,7 @@ fn a_counter_that_stands_still_is_watched_and_delays_no_minute() {
     let first = batch(0, vec![sample(TOTAL, 0, 500)]);
     let (_, grown) = live([first, grown].into_iter().chain((1..=40).map(confirmation)).collect(), 50);
     assert_eq!(
-        (
-            total(&effects, "press-1", Measure::ProducedQuantity),
-            total(&grown, "press-1", Measure::ProducedQuantity)
-        ),
+        (total(&effects, "press-1", Measure::ProducedQuantity), total(&grown, "press-1", Measure::ProducedQuantity)),
         (0, 4_000_000)
     );
     // It grew after it was last confirmed to stand still.

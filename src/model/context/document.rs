@@ -142,7 +142,11 @@ impl ContextDocument {
         };
         let Some(allowed) = known.or_else(|| counted.map(|_| of_quantity)) else {
             let kinds = KINDS.iter().map(|(kind, _)| *kind).chain(Counted::ALL.map(Counted::as_str));
-            return Err(format!("kind \"{}\" is unknown: expected {}", self.kind, kinds.collect::<Vec<_>>().join(", ")));
+            return Err(format!(
+                "kind \"{}\" is unknown: expected {}",
+                self.kind,
+                kinds.collect::<Vec<_>>().join(", ")
+            ));
         };
         let given = [
             ("product", self.product.is_some()),
@@ -202,7 +206,9 @@ impl ContextDocument {
         };
         let (present, working) = (present.people()?, working.people()?);
         if working > present {
-            return Err(format!("{working} people working of {present} present: expected no more working than present"));
+            return Err(format!(
+                "{working} people working of {present} present: expected no more working than present"
+            ));
         }
         Ok(Context::Personnel { present, working })
     }
@@ -308,7 +314,8 @@ mod tests {
             r#""kind":"personnel","present":5,"working":4"#,
             r#""kind":"withdrawn""#,
         ] {
-            let event = read(&format!(r#"{{"id":"e-1","asset":"press-1","at":"2026-10-05T10:17:23.456+07:00",{rest}}}"#));
+            let event =
+                read(&format!(r#"{{"id":"e-1","asset":"press-1","at":"2026-10-05T10:17:23.456+07:00",{rest}}}"#));
             let event = event.unwrap_or_else(|problem| panic!("{rest}: {problem}"));
             let written = serde_json::to_string(&ContextDocument::from(&event)).unwrap();
             assert_eq!(read(&written), Ok(event), "{written}");

@@ -1,8 +1,8 @@
 //! Carbon intensity.
 
 use super::{Total, total};
-use crate::engine::kpi::{produced, ratio};
 use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome};
+use crate::engine::kpi::{produced, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::KpiId;
 use crate::model::time::Grain;

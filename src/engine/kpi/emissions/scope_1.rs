@@ -37,7 +37,10 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
 };
 
 fn compute(facts: &Facts, _context: &KpiContext) -> Outcome {
-    Outcome::from(tonnes(facts, &[Measure::StationaryCo2e, Measure::MobileCo2e, Measure::ProcessCo2e, Measure::FugitiveCo2e]))
+    Outcome::from(tonnes(
+        facts,
+        &[Measure::StationaryCo2e, Measure::MobileCo2e, Measure::ProcessCo2e, Measure::FugitiveCo2e],
+    ))
 }
 
 #[cfg(test)]

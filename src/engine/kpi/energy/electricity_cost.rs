@@ -38,7 +38,10 @@ fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
 fn cost(facts: &Facts) -> Result<f64, Reason> {
     electricity_part(facts, Measure::ElectricityImport)?;
     // A sum in which some energy has no price would be a cost of less than was used.
-    if facts.get(Measure::ElectricityUnpriced).is_some_and(|unpriced| unpriced != 0 || facts.get(Measure::ElectricityCost).is_none()) {
+    if facts
+        .get(Measure::ElectricityUnpriced)
+        .is_some_and(|unpriced| unpriced != 0 || facts.get(Measure::ElectricityCost).is_none())
+    {
         return Err(Reason::NoPublishedFactor);
     }
     Ok(ratio(facts.get(Measure::ElectricityCost).ok_or(Reason::NoInput)?, 1_000_000))

@@ -42,9 +42,24 @@ mod tests {
 
     #[test]
     fn it_is_told_where_it_is_metered_and_an_unread_meter_is_no_zero() {
-        near(&day("electricity_off_peak", &[(Measure::ElectricityOffPeakBand, 5_500_000), (Measure::ElectricityObserved, 1)]), 5.5);
-        near(&day("electricity_off_peak", &[(Measure::ElectricityOffPeakBand, 0), (Measure::ElectricityObserved, 1)]), 0.0);
-        none(&day("electricity_off_peak", &[(Measure::ElectricityOffPeakBand, 0), (Measure::ElectricityExpected, 60_000)]), Reason::NoData);
+        near(
+            &day(
+                "electricity_off_peak",
+                &[(Measure::ElectricityOffPeakBand, 5_500_000), (Measure::ElectricityObserved, 1)],
+            ),
+            5.5,
+        );
+        near(
+            &day("electricity_off_peak", &[(Measure::ElectricityOffPeakBand, 0), (Measure::ElectricityObserved, 1)]),
+            0.0,
+        );
+        none(
+            &day(
+                "electricity_off_peak",
+                &[(Measure::ElectricityOffPeakBand, 0), (Measure::ElectricityExpected, 60_000)],
+            ),
+            Reason::NoData,
+        );
         none(&day("electricity_off_peak", &[(Measure::Electricity, 5_500_000)]), Reason::NoInput);
     }
 }

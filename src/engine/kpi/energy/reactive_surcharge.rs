@@ -75,6 +75,9 @@ mod tests {
 
     #[test]
     fn without_reactive_energy_there_is_none() {
-        none(&month("reactive_surcharge", &[(Measure::Electricity, 5), (Measure::ElectricityObserved, 1)]), Reason::NoInput);
+        none(
+            &month("reactive_surcharge", &[(Measure::Electricity, 5), (Measure::ElectricityObserved, 1)]),
+            Reason::NoInput,
+        );
     }
 }

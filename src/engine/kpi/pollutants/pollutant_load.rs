@@ -14,11 +14,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     definition_vi: "Khối lượng thải ra khi cả nồng độ và lưu lượng đều hợp lệ; mức đầy đủ dữ liệu cho biết phần thời gian đó.",
     formula: "Σ concentration × flow × time",
     unit: "kg",
-    measures: &[
-        Measure::PollutantLoad,
-        Measure::LoadTime,
-        Measure::ChannelExpected,
-    ],
+    measures: &[Measure::PollutantLoad, Measure::LoadTime, Measure::ChannelExpected],
     standard: "Decree 153/2024/ND-CP and Decree 346/2025/ND-CP: fees by mass",
     finest_grain: Grain::FiveMinutes,
     method: 1,

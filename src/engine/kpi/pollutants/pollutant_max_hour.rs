@@ -3,7 +3,7 @@
 use super::extreme;
 use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome};
 use crate::model::fact::{Facts, Measure};
-use crate::model::record::{KpiId};
+use crate::model::record::KpiId;
 use crate::model::time::Grain;
 
 pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {

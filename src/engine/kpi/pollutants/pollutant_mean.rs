@@ -3,7 +3,7 @@
 use super::{outcome, valid_means};
 use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, ratio};
 use crate::model::fact::{Facts, Measure};
-use crate::model::record::{KpiId};
+use crate::model::record::KpiId;
 use crate::model::time::Grain;
 
 pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {

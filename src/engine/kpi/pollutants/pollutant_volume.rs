@@ -14,11 +14,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     definition_vi: "Thể tích mang chất ô nhiễm khi cả nồng độ và lưu lượng đều hợp lệ; khí thải tính ở điều kiện khô, 25 °C và 101,325 kPa.",
     formula: "Σ flow × time",
     unit: "m3",
-    measures: &[
-        Measure::PollutantVolume,
-        Measure::LoadTime,
-        Measure::ChannelExpected,
-    ],
+    measures: &[Measure::PollutantVolume, Measure::LoadTime, Measure::ChannelExpected],
     standard: "what a load divides by",
     finest_grain: Grain::FiveMinutes,
     method: 1,
@@ -44,8 +40,7 @@ mod tests {
 
     #[test]
     fn the_volume_is_what_flowed_while_the_concentration_was_valid() {
-        let facts =
-            [(Measure::PollutantVolume, 1_850_000_000), (Measure::LoadTime, 1), (Measure::ChannelExpected, 1)];
+        let facts = [(Measure::PollutantVolume, 1_850_000_000), (Measure::LoadTime, 1), (Measure::ChannelExpected, 1)];
         near(&day("pollutant_volume", &facts), 1_850.0);
         none(&day("pollutant_volume", &[]), Reason::NoInput);
     }

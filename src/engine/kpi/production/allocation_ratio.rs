@@ -35,7 +35,6 @@ fn share(facts: &Facts) -> Result<f64, Reason> {
     Ok(ratio(facts.amount(Measure::OrderBusy), execution_ms))
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{MINUTE, day, near, none};
@@ -44,8 +43,7 @@ mod tests {
 
     #[test]
     fn e7_it_is_time_of_orders_over_their_execution_time() {
-        let facts =
-            [(Measure::OrderExecution, 500 * MINUTE), (Measure::OrderBusy, 375 * MINUTE), (Measure::NoData, 0)];
+        let facts = [(Measure::OrderExecution, 500 * MINUTE), (Measure::OrderBusy, 375 * MINUTE), (Measure::NoData, 0)];
         near(&day("allocation_ratio", &facts), 0.75);
     }
 

@@ -14,12 +14,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     definition_vi: "Sản lượng so với năng lực định mức của thiết bị trong thời gian làm việc theo kế hoạch.",
     formula: "PQ / EPC",
     unit: "1",
-    measures: &[
-        Measure::ProducedQuantity,
-        Measure::ProductionCapacity,
-        Measure::PartsObserved,
-        Measure::PartsExpected,
-    ],
+    measures: &[Measure::ProducedQuantity, Measure::ProductionCapacity, Measure::PartsObserved, Measure::PartsExpected],
     standard: "ISO 22400-2, equipment load ratio",
     finest_grain: Grain::FiveMinutes,
     method: 1,
@@ -37,7 +32,6 @@ fn load(facts: &Facts) -> Result<f64, Reason> {
     let quantity = facts.get(Measure::ProducedQuantity).ok_or(Reason::NoInput)?;
     if capacity == 0 { Err(Reason::NoBusyTime) } else { Ok(ratio(quantity, capacity)) }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -38,7 +38,6 @@ fn attainment(facts: &Facts) -> Result<f64, Reason> {
     if planned == 0 { Err(Reason::NoPlan) } else { Ok(ratio(quantity, planned)) }
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{day, near, none};

@@ -35,7 +35,6 @@ fn quantity(facts: &Facts) -> Result<f64, Reason> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{day, near, none};

@@ -35,7 +35,6 @@ fn share(facts: &Facts) -> Result<f64, Reason> {
     Ok(ratio(facts.amount(Measure::OrderProduction), execution_ms))
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{MINUTE, day, near, none};

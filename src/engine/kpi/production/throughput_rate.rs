@@ -14,12 +14,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     definition_vi: "Sản lượng làm ra khi chạy lệnh cho mỗi giờ thực hiện lệnh.",
     formula: "PQ / AOET",
     unit: "{unit}/h",
-    measures: &[
-        Measure::OrderQuantity,
-        Measure::OrderExecution,
-        Measure::PartsObserved,
-        Measure::PartsExpected,
-    ],
+    measures: &[Measure::OrderQuantity, Measure::OrderExecution, Measure::PartsObserved, Measure::PartsExpected],
     standard: "ISO 22400-2, throughput rate",
     finest_grain: Grain::FiveMinutes,
     method: 1,
@@ -37,7 +32,6 @@ fn throughput(facts: &Facts) -> Result<f64, Reason> {
     let quantity = facts.get(Measure::OrderQuantity).ok_or(Reason::NoInput)?;
     Ok(ratio(quantity * 3_600, execution_ms * 1_000))
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -14,12 +14,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     definition_vi: "Phế phẩm thực tế so với phế phẩm dự kiến; lớn hơn 1 là vượt kế hoạch.",
     formula: "SQ / PSQ",
     unit: "1",
-    measures: &[
-        Measure::ScrapQuantity,
-        Measure::PlannedScrapQuantity,
-        Measure::PartsObserved,
-        Measure::PartsExpected,
-    ],
+    measures: &[Measure::ScrapQuantity, Measure::PlannedScrapQuantity, Measure::PartsObserved, Measure::PartsExpected],
     standard: "ISO 22400-2, actual to planned scrap ratio",
     finest_grain: Grain::Hour,
     method: 1,
@@ -37,7 +32,6 @@ fn scrap(facts: &Facts) -> Result<f64, Reason> {
     let scrap = facts.get(Measure::ScrapQuantity).ok_or(Reason::NoInput)?;
     if planned == 0 { Err(Reason::NoPlan) } else { Ok(ratio(scrap, planned)) }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -41,7 +41,6 @@ fn fall_off(facts: &Facts) -> Result<f64, Reason> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{day, near, none};

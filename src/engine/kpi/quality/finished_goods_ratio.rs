@@ -15,12 +15,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     definition_vi: "Sản lượng đạt so với vật tư tiêu hao.",
     formula: "GQ / CM",
     unit: "1",
-    measures: &[
-        Measure::GoodQuantity,
-        Measure::ConsumedMaterial,
-        Measure::PartsObserved,
-        Measure::PartsExpected,
-    ],
+    measures: &[Measure::GoodQuantity, Measure::ConsumedMaterial, Measure::PartsObserved, Measure::PartsExpected],
     standard: "ISO 22400-2, finished goods ratio",
     finest_grain: Grain::Hour,
     method: 1,
@@ -32,7 +27,6 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
 fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
     share_of_material(facts, Measure::GoodQuantity).into()
 }
-
 
 #[cfg(test)]
 mod tests {

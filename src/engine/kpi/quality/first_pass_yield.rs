@@ -34,7 +34,6 @@ fn yielded(facts: &Facts) -> Result<f64, Reason> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{day, near, none};

@@ -14,12 +14,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     definition_vi: "Số sản phẩm đạt chất lượng, theo đơn vị sản phẩm.",
     formula: "GQ",
     unit: "{unit}",
-    measures: &[
-        Measure::GoodQuantity,
-        Measure::ProducedQuantity,
-        Measure::PartsObserved,
-        Measure::PartsExpected,
-    ],
+    measures: &[Measure::GoodQuantity, Measure::ProducedQuantity, Measure::PartsObserved, Measure::PartsExpected],
     standard: "ISO 22400-2, element GQ",
     finest_grain: Grain::Minute,
     method: 1,
@@ -39,7 +34,6 @@ fn quantity(facts: &Facts) -> Result<f64, Reason> {
         Err(reason) => Err(reason),
     }
 }
-
 
 #[cfg(test)]
 mod tests {

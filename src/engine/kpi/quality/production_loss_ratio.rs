@@ -28,7 +28,6 @@ fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
     share_of_material(facts, Measure::ProductionLoss).into()
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{day, near, none};

@@ -14,12 +14,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     definition_vi: "Phần sản phẩm phải làm lại trong tổng sản lượng, tính một lần khi phát hiện.",
     formula: "RQ / PQ",
     unit: "1",
-    measures: &[
-        Measure::ReworkQuantity,
-        Measure::ProducedQuantity,
-        Measure::PartsObserved,
-        Measure::PartsExpected,
-    ],
+    measures: &[Measure::ReworkQuantity, Measure::ProducedQuantity, Measure::PartsObserved, Measure::PartsExpected],
     standard: "ISO 22400-2, rework ratio",
     finest_grain: Grain::FiveMinutes,
     method: 1,
@@ -36,7 +31,6 @@ fn rework(facts: &Facts) -> Result<f64, Reason> {
     let produced = produced(facts)?;
     Ok(ratio(facts.get(Measure::ReworkQuantity).ok_or(Reason::NoInput)?, produced))
 }
-
 
 #[cfg(test)]
 mod tests {

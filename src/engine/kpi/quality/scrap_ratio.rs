@@ -52,7 +52,6 @@ fn do_quantities_disagree(facts: &Facts) -> bool {
     difference > 1_000_000 && difference * 100 > produced.abs()
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{day, e7, near, none};

@@ -60,6 +60,9 @@ mod tests {
         assert_eq!((of(8_000_000).coverage, of(8_000_000).flags), (Some(0.75), vec![]));
         near(&of(12_000_000), -2.0);
         assert_eq!(of(12_000_000).flags, [Flag::NegativeRemainder]);
-        none(&day("wastewater_unmetered", &[(Measure::Wastewater, 1), (Measure::WastewaterObserved, 1)]), Reason::NoInput);
+        none(
+            &day("wastewater_unmetered", &[(Measure::Wastewater, 1), (Measure::WastewaterObserved, 1)]),
+            Reason::NoInput,
+        );
     }
 }

@@ -1,9 +1,8 @@
 //! From messages to samples, by the configuration of a source.
 
 use super::{
-    Gathered,
-    Intake, MqttSource, Quality, REMEMBERED_TOPIC_BYTES_MAX, SourceIndex, TagIndex, TagSpec, Tally, Timestamp,
-    VALUES_PER_MESSAGE_MAX,
+    Gathered, Intake, MqttSource, Quality, REMEMBERED_TOPIC_BYTES_MAX, SourceIndex, TagIndex, TagSpec, Tally,
+    Timestamp, VALUES_PER_MESSAGE_MAX,
 };
 use crate::model::number::Number;
 use crate::model::problem::{Problems, Severity};
@@ -185,7 +184,10 @@ fn a_retained_value_without_its_own_time_is_doubtful() {
     let (mut gathered, mut tally) = (Gathered::default(), Tally::default());
     intake.read("shared/press-1/total", b"5", true, Timestamp(7), &mut gathered, &mut tally);
     intake.read("floor/press-1/total", br#"{"v":5,"ts":1790000000}"#, true, Timestamp(7), &mut gathered, &mut tally);
-    assert_eq!(gathered.samples.iter().map(|sample| sample.quality).collect::<Vec<_>>(), [Quality::Uncertain, Quality::Good]);
+    assert_eq!(
+        gathered.samples.iter().map(|sample| sample.quality).collect::<Vec<_>>(),
+        [Quality::Uncertain, Quality::Good]
+    );
 }
 
 #[test]
