@@ -217,12 +217,12 @@ impl Engine {
         }
     }
 
-    /// Returns the instant of the next usable state after late ones, however far: whether it begins a failure depends on
+    /// Returns the minute of the next usable state after late ones, however far: whether it begins a failure depends on
     /// the state before it.
     fn entered(&self, place: usize, readings: &[Reading], window: Window) -> Option<Window> {
         let is_state = self.plant.tags[self.inputs[place].as_usize()].kind == TagKind::State;
         let next = readings.iter().find(|(at, quality, _)| *at >= window.end && quality.is_usable());
-        next.filter(|_| is_state).map(|(at, ..)| Window { start: *at, end: *at + 1 })
+        next.filter(|_| is_state).map(|(at, ..)| Window { start: at.minute(), end: at.minute() + MINUTE_MS })
     }
 
     fn mark_takers(&mut self, place: usize, span: Window) {
