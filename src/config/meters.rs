@@ -500,15 +500,18 @@ fn flows(asset: &Asset, medium: Medium) -> impl Iterator<Item = &Reading> {
     boundary.of(medium).iter().chain(electric.iter().copied().flatten().collect::<Vec<_>>())
 }
 
-/// Returns the tags that an asset's figure rests on, or what is explained below it where it has none.
-fn tags_of(assets: &[Asset], at: usize, medium: Medium) -> Vec<TagIndex> {
+/// A tag, and from where to where a part of it counts.
+type Cut = (TagIndex, u64, u64);
+
+/// Returns what an asset's figure rests on, or what is explained below it where it has none.
+fn cuts_of(assets: &[Asset], at: usize, medium: Medium) -> Vec<Cut> {
     let boundary = &assets[at].boundary;
     if boundary.has(medium) {
-        return flows(&assets[at], medium).flat_map(Reading::tags).collect();
+        return flows(&assets[at], medium).flat_map(Reading::cuts).collect();
     }
     let Some(below) = boundary.explained_by(medium) else { return Vec::new() };
-    let of_assets = below.assets.iter().flat_map(|at| tags_of(assets, *at, medium));
-    below.meters.iter().flat_map(Reading::tags).chain(of_assets).collect()
+    let of_assets = below.assets.iter().flat_map(|at| cuts_of(assets, *at, medium));
+    below.meters.iter().flat_map(Reading::cuts).chain(of_assets).collect()
 }
 
 /// Says whether a meter stands below one of some meters.
@@ -529,9 +532,9 @@ pub(super) fn warn_of_overlaps(assets: &Assets, meters: &Meters, tags: &[TagSpec
     let plant = tree.plant_assets(&assets.assets, &meters.meters, tags);
     for asset in &plant {
         for (medium, below) in &asset.boundary.submeters {
-            let of_meters = below.meters.iter().map(|meter| (name_of(meter), meter.tags()));
+            let of_meters = below.meters.iter().map(|meter| (name_of(meter), meter.cuts()));
             let of_assets =
-                below.assets.iter().map(|at| (format!("asset \"{}\"", plant[*at].id), tags_of(&plant, *at, *medium)));
+                below.assets.iter().map(|at| (format!("asset \"{}\"", plant[*at].id), cuts_of(&plant, *at, *medium)));
             warn_of_overlap(asset, *medium, of_meters.chain(of_assets), assets, tags, problems);
         }
     }
@@ -544,16 +547,20 @@ fn name_of(meter: &Reading) -> String {
 fn warn_of_overlap(
     asset: &Asset,
     medium: Medium,
-    below: impl Iterator<Item = (String, Vec<TagIndex>)>,
+    below: impl Iterator<Item = (String, Vec<Cut>)>,
     assets: &Assets,
     tags: &[TagSpec],
     problems: &mut Problems,
 ) {
-    let mut owners: BTreeMap<TagIndex, String> = BTreeMap::new();
-    for (name, of) in below {
-        for tag in BTreeSet::from_iter(of) {
-            let Some(other) = owners.insert(tag, name.clone()) else { continue };
-            let Some(spec) = tags.get(tag.as_usize()) else { continue };
+    let mut counted: Vec<(Cut, String)> = Vec::new();
+    for (name, cuts) in below {
+        let mut told = BTreeSet::new();
+        for (tag, from, to) in &cuts {
+            let clash = counted.iter().find(|((other, start, end), _)| other == tag && from < end && start < to);
+            let (Some((_, other)), Some(spec)) = (clash, tags.get(tag.as_usize())) else { continue };
+            if !told.insert(*tag) {
+                continue;
+            }
             let message = format!(
                 "{} of asset \"{}\" is explained twice by tag \"{}\": by {other} and by {name}",
                 medium.as_str(),
@@ -563,6 +570,7 @@ fn warn_of_overlap(
             let span = span_of(&asset.id, assets);
             problems.warning(span, message, "remove the parent of one of the two, or let it stand below the other");
         }
+        counted.extend(cuts.into_iter().map(|cut| (cut, name.clone())));
     }
 }
 

@@ -385,3 +385,39 @@ fn a_profile_of_the_users_own_is_read_from_its_file_and_is_part_of_the_version()
         assert!(message.contains("profile ./gas.toml can't be used") && message.contains(reason), "{message}");
     }
 }
+
+/// A site with one meter, and what is to stand below it.
+fn with_meters(meters: &str) -> Vec<String> {
+    let text = format!(
+        "{}\n[[meter]]\nid = \"a\"\nmedium = \"electricity\"\nplus = [\"meter-main.active_energy_import\"]\n{meters}",
+        GATEWAY
+    );
+    let (_, problems) = load_gateway("gateway.toml", &text);
+    problems.0.into_iter().map(|problem| problem.message).collect()
+}
+
+#[test]
+fn meters_that_contradict_each_other_are_named() {
+    let share = |id: &str, share: &str| {
+        format!("[[meter]]\nid = \"{id}\"\nmedium = \"electricity\"\nparent = \"site\"\nof = \"a\"\nshare = {share}\n")
+    };
+    let cases = [
+        (String::new(), "nothing comes of meter \"a\""),
+        (share("b", "0.4"), "part of \"a\" is nobody's share"),
+        (share("b", "0.6") + &share("c", "0.5"), "the shares of \"a\" come to more than the whole"),
+        (share("b", "\"rest\"") + &share("c", "\"rest\""), "two meters have the rest of \"a\""),
+        (share("b", "0.5").replace("electricity", "water"), "takes meter \"a\", which is one of electricity"),
+        (share("b", "0.5").replace("\"site\"", "\"sitte\""), "is neither an asset nor a meter"),
+        ("parent = \"site\"\n".to_owned() + &share("b", "\"rest\""), "is explained twice by tag"),
+        (
+            "[[meter]]\nid = \"b\"\nmedium = \"electricity\"\nplus = [\"c\"]\n[[meter]]\nid = \"c\"\nmedium = \"electricity\"\nplus = [\"b\"]\n".to_owned(),
+            "meters are made of each other in a circle: b of c of b",
+        ),
+    ];
+    for (meters, expected) in cases {
+        let found = with_meters(&meters);
+        assert!(found.iter().any(|message| message.contains(expected)), "{expected}: {found:#?}");
+    }
+    let whole = with_meters(&(share("b", "0.35") + &share("c", "\"rest\"")));
+    assert_eq!(whole, Vec::<String>::new(), "shares of one whole count nothing twice");
+}

@@ -68,6 +68,25 @@ impl Reading {
         }
     }
 
+    /// Returns every tag it rests on with the part of it, `[from, to)` in millionths of it: shares of one whole have
+    /// different parts.
+    pub fn cuts(&self) -> Vec<(TagIndex, u64, u64)> {
+        let whole = u64::from(WHOLE);
+        match self {
+            Self::Tag(tag) => vec![(*tag, 0, whole)],
+            Self::Meter(meter) => match &meter.form {
+                Form::Sum { plus, minus } => plus.iter().chain(minus).flat_map(Self::cuts).collect(),
+                Form::Share { of, from, to } => {
+                    let part = |(tag, start, end): (TagIndex, u64, u64)| {
+                        let at = |share: u32| start + (end - start) * u64::from(share) / whole;
+                        (tag, at(*from), at(*to))
+                    };
+                    of.cuts().into_iter().map(part).collect()
+                }
+            },
+        }
+    }
+
     /// Returns the id of the meter it names.
     pub fn meter(&self) -> Option<&MeterId> {
         match self {

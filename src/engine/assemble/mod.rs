@@ -76,7 +76,7 @@ impl Amount {
 
     /// Returns the part `[from, to)` of a whole in millionths; parts that follow one another sum to the whole.
     fn part(self, from: u32, to: u32) -> Self {
-        let until = |amount: i128, at: u32| (amount * i128::from(at)).div_euclid(i128::from(WHOLE));
+        let until = |amount: i128, at: u32| super::baseline::divide(amount * i128::from(at), i128::from(WHOLE));
         let part = |amount| until(amount, to) - until(amount, from);
         Self {
             amount: part(self.amount),
