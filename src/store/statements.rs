@@ -157,7 +157,7 @@ impl Statements {
     /// Those of a write; nothing is written down then.
     pub fn say(&mut self, said: &Said, person: Option<&str>, at: Timestamp) -> Result<i64, StoreError> {
         let row = NewRow { said, identity: None, person, at, came: None };
-        Ok(insert(&self.connection, &row)?)
+        insert(&self.connection, &row)
     }
 
     /// Writes down an event of production context and returns its number. One with an id that its asset was told before

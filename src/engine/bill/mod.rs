@@ -21,10 +21,10 @@ pub const SHIFT_DAYS_MAX: i64 = 2;
 const DAY_MS: i64 = 86_400_000;
 
 /// Periods that are summed: the bill's own and each shifted one, earliest first.
-const SHIFTS: usize = 2 * SHIFT_DAYS_MAX as usize + 1;
+const SHIFTS: usize = 2 * OWN + 1;
 
 /// The bill's own period among them.
-const OWN: usize = SHIFT_DAYS_MAX as usize;
+const OWN: usize = SHIFT_DAYS_MAX.unsigned_abs() as usize;
 
 /// Energy by band: peak, normal, off-peak. **Unit**: 10⁻⁶ kWh.
 pub type Bands = [i128; 3];
