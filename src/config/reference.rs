@@ -58,7 +58,7 @@ mod tests {
     use crate::profile::Library;
 
     const FACTOR: &str = "[[grid_factor]]\nid = \"vn_grid_2031\"\nyear = 2031\nvalue = 0.51\nunit = \"tCO2e/MWh\"\n\
-                          source = \"the announcement\"\npublished = 2032-03-01\ngrade = \"official\"\n";
+                          source = \"the announcement\"\npublished = \"2032-03-01\"\ngrade = \"official\"\n";
 
     fn configuration() -> String {
         let example = include_str!("../../config/gateway.toml");

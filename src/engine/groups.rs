@@ -127,8 +127,8 @@ fn absorb_children(union: &mut Union, children: &[Vec<usize>], awaits: impl Fn(u
     let mut grew = true;
     while grew {
         grew = false;
-        for parent in 0..children.len() {
-            for child in children[parent].iter().filter(|child| awaits(parent, **child)) {
+        for (parent, children) in children.iter().enumerate() {
+            for child in children.iter().filter(|child| awaits(parent, **child)) {
                 let (a, b) = (union.root(parent), union.root(*child));
                 if a != b && size[&a] > 1 {
                     let sum = size[&a] + size[&b];

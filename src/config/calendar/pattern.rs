@@ -203,7 +203,7 @@ fn check_working_days(work: &Work<'_>, problems: &mut Problems) {
             problems.error(source.span(), message, "write who decided it and where, like \"overtime plan 41\"");
         }
         let changes = work.change.iter().map(Spanned::get_ref);
-        let holding = changes.filter(|change| change.valid_from.get_ref() <= date.get_ref()).last();
+        let holding = changes.rev().find(|change| change.valid_from.get_ref() <= date.get_ref());
         let pattern = holding.map_or(work.pattern, ChangeConfig::pattern);
         check_worked_shifts(day, pattern.shifts, problems);
     }

@@ -24,7 +24,7 @@ const DAY_MS: i64 = 86_400_000;
 const SHIFTS: usize = 2 * OWN + 1;
 
 /// The bill's own period among them.
-const OWN: usize = SHIFT_DAYS_MAX.unsigned_abs() as usize;
+const OWN: usize = 2;
 
 /// Energy by band: peak, normal, off-peak. **Unit**: 10⁻⁶ kWh.
 pub type Bands = [i128; 3];

@@ -67,7 +67,7 @@ impl Rotation {
     /// Returns the turns of a date.
     pub fn turns(&self, date: Date) -> &[Turn] {
         let length = i64::try_from(self.cycle.len()).unwrap_or(i64::MAX);
-        let days = i64::from(date.duration_since(self.from).as_hours() / 24).rem_euclid(length.max(1));
+        let days = (date.duration_since(self.from).as_hours() / 24).rem_euclid(length.max(1));
         usize::try_from(days).ok().and_then(|day| self.cycle.get(day)).map_or(&[], Vec::as_slice)
     }
 }

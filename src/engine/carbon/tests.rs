@@ -1,3 +1,5 @@
+//! Greenhouse gases by source, factor and day, against figures calculated by hand.
+
 use super::choice::Own;
 use super::emission::{Category, Emission, Measured, Raised, Said, gwp_of};
 use super::{Quantity, add, add_steam};

@@ -1,3 +1,5 @@
+//! What assets are told, in any order, late and contradicting.
+
 use super::history::{EVENTS_MAX, Slot};
 use super::{ContextTally, HORIZON_MS, Told};
 use crate::engine::plant::{Asset, Plant, Product, RunTime};

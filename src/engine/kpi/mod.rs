@@ -97,7 +97,7 @@ pub static CATALOGUE: &[&KpiDefinition] = &[
     &energy::enpi_ratio::DEFINITION,
     &energy::energy_saving::DEFINITION,
     // Water
-    &water::water::DEFINITION,
+    &water::water_use::DEFINITION,
     &water::water_specific::DEFINITION,
     &water::water_unmetered::DEFINITION,
     &water::wastewater::DEFINITION,
@@ -381,11 +381,11 @@ pub fn outcome(definition: &KpiDefinition, facts: &Facts, context: &KpiContext) 
     let computed = (definition.compute)(facts, context);
     let is_weighed = definition.measures.contains(&Measure::PruPq);
     let counts = definition.measures.iter().any(|measure| measure.is_quantity());
+    let has_unlike_counts = counts && !is_weighed && facts.amount(Measure::UnlikeParts) != 0;
+    let has_unlike_members = context.unlike_members && definition.weighs_products();
     let missing = if is_weighed && facts.amount(Measure::UnplannedParts) != 0 {
         Reason::NoPlannedRunTime
-    } else if counts && !is_weighed && facts.amount(Measure::UnlikeParts) != 0 {
-        Reason::NotMergeable
-    } else if context.unlike_members && definition.weighs_products() {
+    } else if has_unlike_counts || has_unlike_members {
         Reason::NotMergeable
     } else {
         return computed;

@@ -95,7 +95,7 @@ mod tests {
     fn certificates_beyond_what_was_drawn_cover_nothing_and_say_so() {
         let value = day("scope_2_market", &facts(1_000, 2_000, 20_000));
         near(&value, 10.0);
-        assert_eq!((value.flags, value.factors.len()), (vec![Flag::ContractsAboveImport], 0));
+        assert_eq!((value.flags, value.factors.len()), (vec![Flag::ContractsAboveImport, Flag::Declared], 0));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 pub(super) mod wastewater;
 pub(super) mod wastewater_unmetered;
-pub(super) mod water;
 pub(super) mod water_reuse_ratio;
 pub(super) mod water_specific;
 pub(super) mod water_unmetered;
+pub(super) mod water_use;
