@@ -59,7 +59,6 @@ fn the_list_has_every_kpi_under_its_family() {
 }
 
 #[test]
-#[ignore = "golden cases of several families are still to come"]
 fn every_kpi_has_a_value_in_a_golden_case() {
     let outputs = golden::each(&golden::folders(), golden::outputs);
     let lines = outputs.iter().filter_map(|(_, outputs)| outputs.as_ref().ok()).flatten();

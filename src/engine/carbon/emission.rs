@@ -68,7 +68,7 @@ pub enum Measured {
 }
 
 impl Measured {
-    /// Every kind of quantity, in the order of [`Period`]'s coefficients.
+    /// Every kind of quantity, in the order of `Period`'s coefficients.
     pub const ALL: [Self; 3] = [Self::Mass, Self::Volume, Self::Energy];
 }
 
