@@ -144,7 +144,7 @@ impl Edge {
         let records = self.reader.records(&asset.id, query.grain, first.start, last.end)?;
         let records: BTreeMap<Window, WindowRecord> =
             records.into_iter().map(|record| (record.window, record)).collect();
-        let measured_until = self.measured_until()?;
+        let measured_until = self.measured_until(&asset.id)?;
         let inputs = self.inputs(&asset.id)?;
         let mut figures = Vec::with_capacity(windows.len() * query.kpis.len());
         for window in windows {
@@ -178,11 +178,14 @@ impl Edge {
         Ok(sum)
     }
 
-    /// Returns up to where every minute is closed; `None` before the first.
-    fn measured_until(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut newest = None;
-        for asset in &self.plant.assets {
-            newest = newest.max(self.reader.latest_minute(&asset.id)?);
+    /// Returns up to where the asset's minutes are closed, by its own watermark; of an asset that has no facts, the box's
+    /// newest. `None` before the first.
+    fn measured_until(&self, asset: &AssetId) -> Result<Option<Timestamp>, StoreError> {
+        let mut newest = self.reader.latest_minute(asset)?;
+        if newest.is_none() {
+            for other in &self.plant.assets {
+                newest = newest.max(self.reader.latest_minute(&other.id)?);
+            }
         }
         Ok(newest.map(|minute| minute + MINUTE_MS))
     }
