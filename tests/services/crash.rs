@@ -82,19 +82,23 @@ fn whatever_is_killed_the_hub_holds_each_page_once_and_every_amount_counts_once(
     check_coverage(&records, last_window);
 }
 
-/// Waits until everything that was sent lies in closed windows and the hub has every page of them; returns the start
-/// of the last window, in minutes after the origin.
+/// Waits until everything that was sent lies in closed windows of every asset, what came late is in their revisions, and
+/// the hub has every page of them; returns the start of the last window, in minutes after the origin.
 fn settle(edge: &mut EdgeBox, hub: &mut Hub, time: PlantTime, last_minute: u32) -> u32 {
     edge.wait_until_ready();
     hub.wait_until_ready();
     let last_window = last_minute / 5 * 5;
-    time.wait_until(f64::from(last_window + 7));
     let database = edge.data().join("parkgate.db");
     let due = at(f64::from(last_window)).0;
-    eventually("the last window to be closed", Duration::from_secs(60), || {
-        let closed = count(&database, &format!("SELECT count(*) FROM records WHERE grain = 1 AND start >= {due}"));
-        (closed > 0).then_some(())
+    // Each asset closes by its own watermark.
+    let open = format!(
+        "SELECT count(*) FROM (SELECT asset FROM records WHERE grain = 1 GROUP BY asset HAVING max(start) < {due})"
+    );
+    eventually("the last window of every asset to be closed", Duration::from_secs(60), || {
+        (count(&database, &open) == 0).then_some(())
     });
+    // What was sent before a kill may come after it, and late data is revised at the next quarter of an hour.
+    time.wait_until(f64::from(last_window + 5 + 2 + 16));
     eventually("the hub to have every page", Duration::from_secs(90), || {
         let cut = count(&database, "SELECT max(seq) FROM pages");
         (count(&hub.database(), "SELECT coalesce(max(head_seq), 0) FROM stream") >= cut).then_some(())
