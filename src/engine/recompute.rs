@@ -171,7 +171,7 @@ impl Engine {
                     self.mark_takers(place, entered);
                 }
             }
-            self.catch_up(place, readings, span);
+            self.catch_up(place, readings, &due, span);
         }
         Ok(whole)
     }
@@ -234,12 +234,21 @@ impl Engine {
         }
     }
 
-    /// A late reading that nothing usable has followed is where the counter stands, or the state that is known.
-    fn catch_up(&mut self, place: usize, readings: Vec<Reading>, span: Window) {
+    /// A late reading that few usable ones have followed, or none, is part of where the counter stands, of what it has yet
+    /// to decide, or the state that is known.
+    fn catch_up(&mut self, place: usize, readings: Vec<Reading>, due: &Spans, span: Window) {
         let spec = &self.plant.tags[self.inputs[place].as_usize()];
-        let newest = readings.iter().rev().find(|(_, quality, _)| quality.is_usable()).map(|(at, ..)| *at);
-        if matches!(spec.kind, TagKind::Counter { .. } | TagKind::State) && newest > self.series[place].usable {
-            let again = self.series[place].again(spec, readings, span, self.watermark(place), self.has_ended);
+        let is_late = |at: Timestamp| due.iter().any(|window| window.contains(at));
+        let is_usable = |(_, quality, _): &&Reading| quality.is_usable();
+        let following = match spec.kind {
+            TagKind::Counter { .. } => NEIGHBOURS,
+            TagKind::State => 1,
+            TagKind::Gauge | TagKind::Interval { .. } => return,
+        };
+        if readings.iter().rev().filter(is_usable).take(following).any(|(at, ..)| is_late(*at)) {
+            // What was confirmed since holds of it too.
+            let until_now = Window { start: span.start, end: self.now };
+            let again = self.series[place].again(spec, readings, until_now, self.watermark(place), self.has_ended);
             self.series[place].adopt(again);
         }
     }

@@ -141,6 +141,19 @@ proptest! {
 }
 
 #[test]
+fn a_growth_that_a_late_reading_leaves_open_is_decided_as_if_it_had_come_in_time() {
+    // The very first growth is larger than a first growth is believed, so what follows decides.
+    let first = (sample(TOTAL, 0, 1_000_000), 0);
+    let second = sample(TOTAL, 20 * MINUTE_MS, 1_012_427);
+    let in_time = deliver(vec![first, (second, 20 * MINUTE_MS)], 0);
+    let late = deliver(vec![(first.0, 21 * MINUTE_MS + 1), (second, 21 * MINUTE_MS)], 0);
+    assert_eq!(final_facts(&late.0), final_facts(&in_time.0));
+    assert_eq!(late.1.facts(), in_time.1.facts());
+    let parts: i128 = final_facts(&late.0).values().map(|facts| facts.amount(Measure::ProducedQuantity)).sum();
+    assert!(parts > 0, "the growth counts");
+}
+
+#[test]
 fn however_many_samples_come_late_a_window_is_revised_once_in_a_quarter_of_an_hour() {
     let mut lab = Lab::new(plant());
     lab.ingest(&batch(0, vec![sample(STATE, 0, PRODUCING)]));
