@@ -13,7 +13,7 @@ use super::http::Failure;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
-use crate::store::{Cursors, Reader, StoreError};
+use crate::store::{Cursors, Exchange, Reader, StoreError};
 
 /// First pause after a failure; it doubles up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -82,11 +82,13 @@ impl Forwarder {
     /// Reads or writes the cursors, off the runtime's threads.
     pub(super) async fn cursors<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&Cursors) -> Result<T, StoreError> + Send + 'static,
+        act: impl FnOnce(&mut Cursors) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
         let cursors = Arc::clone(&self.cursors);
         // A connection stays usable whatever a panicking holder did: each call is one statement.
-        outcome(tokio::task::spawn_blocking(move || act(&cursors.lock().unwrap_or_else(PoisonError::into_inner))).await)
+        outcome(
+            tokio::task::spawn_blocking(move || act(&mut cursors.lock().unwrap_or_else(PoisonError::into_inner))).await,
+        )
     }
 
     /// Keeps what the destination refused for good, and counts it.
@@ -96,6 +98,11 @@ impl Forwarder {
         self.cursors(move |cursors| cursors.undeliverable(&sink, position, &what, &reason, now)).await?;
         self.health.count(&self.component, "undeliverable", 1);
         Ok(())
+    }
+
+    /// Writes down an exchange, and moves the cursor with it where it was acknowledged.
+    pub(super) async fn exchanged(&self, exchange: Exchange, moved_to: Option<u64>) -> Result<(), Failure> {
+        self.cursors(move |cursors| cursors.exchanged(&exchange, moved_to)).await
     }
 
     /// Says that the last exchange went well.

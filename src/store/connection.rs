@@ -26,8 +26,12 @@ const WAL_PAGES: u32 = 1_000;
 const WAL_BYTES_MAX: u32 = 16 << 20;
 
 /// Schemas in order: position + 1 is the `user_version` after it. Append only.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("schema/001.sql"), include_str!("schema/002.sql"), include_str!("schema/003.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/001.sql"),
+    include_str!("schema/002.sql"),
+    include_str!("schema/003.sql"),
+    include_str!("schema/004.sql"),
+];
 
 /// Where the database is.
 #[derive(Debug, Clone)]

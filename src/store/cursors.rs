@@ -14,7 +14,7 @@ use crate::model::time::Timestamp;
 /// to [`super::BUSY_TIMEOUT`].
 #[derive(Debug)]
 pub struct Cursors {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// What a destination refused for good.
@@ -56,12 +56,7 @@ impl Cursors {
     /// # Errors
     /// [`StoreError::decision`] says whether to try again; sending again from the old position does no harm.
     pub fn set(&self, sink: &str, to: u64) -> Result<(), StoreError> {
-        self.connection.execute(
-            "INSERT INTO cursors (sink, position) VALUES (?1, ?2)
-             ON CONFLICT (sink) DO UPDATE SET position = excluded.position",
-            params![sink, position(to)],
-        )?;
-        Ok(())
+        set(&self.connection, sink, to)
     }
 
     /// Keeps what a destination refused. The same thing at the same position is kept once, with its first reason.
@@ -83,6 +78,16 @@ impl Cursors {
         )?;
         Ok(())
     }
+}
+
+/// Sets a sink's position.
+pub(super) fn set(connection: &Connection, sink: &str, to: u64) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO cursors (sink, position) VALUES (?1, ?2)
+         ON CONFLICT (sink) DO UPDATE SET position = excluded.position",
+        params![sink, position(to)],
+    )?;
+    Ok(())
 }
 
 /// Returns a sink's position, 0 before the first.

@@ -303,7 +303,7 @@ impl Reader {
         })
     }
 
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let lease = self.shared.lease()?;
         read(lease.connection())
     }

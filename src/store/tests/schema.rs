@@ -9,8 +9,9 @@ use crate::model::id::Digest;
 
 #[test]
 fn the_text_of_a_released_schema_never_changes() {
+    // The last one isn't released yet.
     let digests: Vec<String> =
-        MIGRATIONS.iter().map(|sql| Digest(Sha256::digest(sql.as_bytes()).into()).to_string()).collect();
+        MIGRATIONS[..3].iter().map(|sql| Digest(Sha256::digest(sql.as_bytes()).into()).to_string()).collect();
     assert_eq!(
         digests,
         [
