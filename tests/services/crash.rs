@@ -1,4 +1,7 @@
-//! `kill -9` of box and hub at random moments of a run with traffic: nothing is lost and nothing counts twice.
+//! `kill -9` of box and hub at random moments of a run with traffic, while every destination fails at random: nothing is lost
+//! and nothing counts twice, anywhere.
+//!
+//! `PARKGATE_TEST_KILLS` says how often each of the two is killed, `PARKGATE_TEST_SEED` repeats the moments of a run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,18 +10,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::destinations::Destinations;
 use crate::harness::{ModbusServer, Mosquitto, Publisher, eventually, parkgate};
 use crate::plant::{EdgeBox, Hub, Neighbours, PlantTime, at, pages, verify};
 
-/// How often each of the two is killed.
-const KILLS_EACH: usize = 10;
+/// How often each of the two is killed where nothing else is asked for.
+const KILLS_EACH: u64 = 10;
 /// The first minute that carries an amount.
 const FIRST_MINUTE: u32 = 10;
 
 #[test]
 #[ignore = "needs mosquitto and pymodbus; run by tests/run"]
-fn whatever_is_killed_the_hub_holds_each_page_once_and_every_amount_counts_once() {
-    let seed = std::env::var("PARKGATE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(fastrand::u64(..));
+fn whatever_is_killed_or_fails_every_destination_holds_each_record_once_and_every_amount_counts_once() {
+    let seed = asked("PARKGATE_TEST_SEED").unwrap_or(fastrand::u64(..));
+    let kills = asked("PARKGATE_TEST_KILLS").unwrap_or(KILLS_EACH) as usize;
     eprintln!("repeat these moments with PARKGATE_TEST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut meter = ModbusServer::start();
@@ -26,11 +31,13 @@ fn whatever_is_killed_the_hub_holds_each_page_once_and_every_amount_counts_once(
     meter.set_u32("input", 200, 1_000_000);
     let broker = Mosquitto::start();
     let mut hub = Hub::start();
+    let destinations = Destinations::start(hub.port);
     let mut edge = EdgeBox::new(&Neighbours {
         modbus: Some(meter.port),
         mqtt: broker.port,
-        hub: hub.port,
-        influx: None,
+        hub: destinations.hub.port,
+        influx: Some(destinations.influx.port),
+        copies: Some(destinations.broker.port),
         grain: "5min",
     });
     let time = PlantTime::start();
@@ -42,9 +49,11 @@ fn whatever_is_killed_the_hub_holds_each_page_once_and_every_amount_counts_once(
     time.wait_until(f64::from(FIRST_MINUTE) - 1.0);
 
     let floor = Floor { time, stop: AtomicBool::new(false) };
-    let sent = std::thread::scope(|scope| {
+    let (sent, failures) = std::thread::scope(|scope| {
         let publishing = scope.spawn(|| floor.publish(&broker, &mut meter));
-        let mut order = [["box"; KILLS_EACH], ["hub"; KILLS_EACH]].concat();
+        let faults = random.fork();
+        let failing = scope.spawn(|| destinations.fail_at_random(faults, &floor.stop));
+        let mut order = ["box", "hub"].repeat(kills);
         random.shuffle(&mut order);
         for killed in order {
             std::thread::sleep(Duration::from_millis(random.u64(100..1200)));
@@ -61,10 +70,13 @@ fn whatever_is_killed_the_hub_holds_each_page_once_and_every_amount_counts_once(
             }
         }
         floor.stop.store(true, Ordering::SeqCst);
-        publishing.join().unwrap()
+        (publishing.join().unwrap(), failing.join().unwrap())
     });
+    eprintln!("{} kills, {failures} failures of destinations", 2 * kills);
+    assert!(failures > kills, "destinations failed");
 
     let last_window = settle(&mut edge, &mut hub, time, sent.last_minute);
+    destinations.wait_for(|| records(&edge.data().join("parkgate.db")));
     assert_eq!(edge.stop(), Some(0), "{}", edge.log());
     hub.stop();
     let kept = pages(&edge.data().join("parkgate.db"));
@@ -78,6 +90,7 @@ fn whatever_is_killed_the_hub_holds_each_page_once_and_every_amount_counts_once(
 
     let records = records(&edge.data().join("parkgate.db"));
     assert_eq!(replayed(edge.directory.path()), printed(&records), "records equal the replay of the journal");
+    destinations.compare(&records);
     check_amounts(&records, &sent);
     check_coverage(&records, last_window);
 }
@@ -104,6 +117,11 @@ fn settle(edge: &mut EdgeBox, hub: &mut Hub, time: PlantTime, last_minute: u32) 
         (count(&hub.database(), "SELECT coalesce(max(head_seq), 0) FROM stream") >= cut).then_some(())
     });
     last_window
+}
+
+/// A number that the environment may hold.
+fn asked(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
 fn count(database: &Path, statement: &str) -> i64 {

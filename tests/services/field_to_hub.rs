@@ -54,6 +54,7 @@ fn figures_of_box_hub_and_history_equal_the_hand_calculation() {
         mqtt: broker.port,
         hub: hub.port,
         influx: Some(history.port),
+        copies: None,
         grain: "15min",
     });
     let time = PlantTime::start();

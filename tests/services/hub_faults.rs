@@ -31,6 +31,7 @@ impl Park {
             mqtt: broker.port,
             hub: proxy.port,
             influx: None,
+            copies: None,
             grain: "minute",
         });
         let time = PlantTime::start();

@@ -15,12 +15,14 @@
 mod browser;
 mod commissioning;
 mod crash;
+mod destinations;
 mod fault_proxy;
 mod field_to_hub;
 mod harness;
 mod harness_works;
 mod hub_faults;
 mod influx;
+mod line_fake;
 mod modbus;
 mod mqtt;
 mod mqtt_sink;

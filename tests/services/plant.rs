@@ -62,6 +62,8 @@ pub(crate) struct Neighbours {
     pub(crate) hub: u16,
     /// InfluxDB or what takes its write API, if there is one.
     pub(crate) influx: Option<u16>,
+    /// The broker that gets the records, if there is one.
+    pub(crate) copies: Option<u16>,
     /// The one grain that is shared.
     pub(crate) grain: &'static str,
 }
@@ -251,7 +253,7 @@ pub(crate) fn verify(database: &Path) -> (Option<i32>, String) {
 }
 
 fn configuration(neighbours: &Neighbours, data: &Path, port: u16) -> String {
-    let Neighbours { modbus, mqtt, hub, influx, grain } = neighbours;
+    let Neighbours { modbus, mqtt, hub, influx, copies, grain } = neighbours;
     let mut text = format!(
         r#"
 [gateway]
@@ -339,6 +341,18 @@ name   = "history"
 url    = "http://127.0.0.1:{influx}"
 org    = "factory"
 bucket = "kpi"
+timeout = "1s"
+"#
+        ));
+    }
+    if let Some(copies) = copies {
+        text.push_str(&format!(
+            r#"
+[[sink]]
+type    = "mqtt"
+name    = "copies"
+url     = "mqtt://127.0.0.1:{copies}"
+timeout = "1s"
 "#
         ));
     }
