@@ -159,6 +159,10 @@ impl Floor {
             self.time.wait_until(f64::from(minute));
             let quarter_kwh = i64::from(minute % 7 + 1);
             sent.energy_micro_kwh += quarter_kwh * 250_000;
+            // A state is believed for two hours.
+            if minute % 60 == 0 {
+                send("press-1/state", minute, json!("run"));
+            }
             send("line-1/kwh", minute, json!(quarter_kwh as f64 / 4.0));
             if minute > FIRST_MINUTE {
                 sent.parts += i64::from(minute % 5) * 3;
