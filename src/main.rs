@@ -23,6 +23,8 @@ enum Role {
     Hub(roles::hub::Args),
     /// Copy a box's store and key while it runs.
     Backup(roles::backup::Args),
+    /// Make a new store from what can be read of a damaged one, which is kept.
+    Recover(roles::recover::Args),
     /// Name every problem in a configuration at once.
     Check(roles::check::Args),
     /// Tell that a meter was swapped, or list what was told.
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Role::Run(args) => roles::run::run(&args),
         Role::Hub(args) => roles::hub::run(&args),
         Role::Backup(args) => roles::backup::run(&args),
+        Role::Recover(args) => roles::recover::run(&args),
         Role::Check(args) => roles::check::run(&args),
         Role::Meter(args) => roles::meter::run(&args),
         Role::Declare(args) => roles::declare::run(&args),

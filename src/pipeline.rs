@@ -5,6 +5,7 @@
 //! only after the one transaction that holds its samples. If a commit fails, the engine in memory is rebuilt from the
 //! store and the same batches are tried again; the full queue holds the sources back meanwhile.
 
+mod keep;
 mod past;
 
 pub use past::{Kept, Recording};
@@ -18,6 +19,7 @@ use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use keep::Keeper;
 use past::Past;
 
 use crate::engine::context::ContextTally;
@@ -313,6 +315,7 @@ impl Pipeline {
             None => Engine::new(plant, self.clock_state),
         };
         self.engine.set_clock_history(resume.clock.into_iter().collect());
+        self.engine.forget_before(self.store.kept_from()?);
         let open = |policy: &StreamPolicy| {
             let head = resume.heads.get(&policy.name).copied();
             Stream::open(
@@ -505,6 +508,8 @@ pub async fn run(
     token: &CancellationToken,
 ) -> Result<(), PipelineError> {
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+    let mut keeper = Keeper::default();
+    keep::show_recovery(&pipeline, clock, health);
     for component in ["engine", "pipeline", "store"] {
         health.set(component, Status::Ok, "", clock.now());
     }
@@ -539,6 +544,7 @@ pub async fn run(
         if let Err(error) = block_in_place(|| pipeline.compact()) {
             tracing::warn!("compaction is put off: {error}");
         }
+        block_in_place(|| keeper.keep(&mut pipeline, clock, health));
         if token.is_cancelled() && ends.inbox.is_empty() {
             return Ok(());
         }

@@ -36,11 +36,13 @@ use crate::sinks::mqtt::config::MqttSink;
 use crate::sinks::platform::config::PlatformSink;
 use crate::sources::modbus::config::ModbusSource;
 use crate::sources::mqtt::config::MqttSource;
+use crate::store::config::StoreConfig;
 
 /// The sections of the file.
 const SECTIONS: &[&str] = &[
     "gateway",
     "http",
+    "store",
     "profile",
     "source",
     "asset",
@@ -115,6 +117,8 @@ pub struct Gateway {
     pub brokers: Vec<MqttSink>,
     /// Where API and pages listen.
     pub http: HttpConfig,
+    /// How much of the disk is used, and how long what is kept.
+    pub store: StoreConfig,
     /// SHA-256 of the text, and of the profiles of the user's own: the version that samples and records name.
     pub digest: Digest,
     /// The text, kept by the store beside the digest.
@@ -199,6 +203,7 @@ fn read(
     let document = Document::parse(text, SECTIONS, problems);
     let gateway = document.section::<GatewaySection>("gateway", problems).value;
     let http = document.optional_section::<HttpConfig>("http", problems);
+    let store = document.optional_section::<StoreConfig>("store", problems);
     let profiles = profiles::read(&document, profiles, problems);
     let sources = sources::read(&document, &profiles, problems);
     let asset_list = assets::read(&document, problems);
@@ -223,6 +228,7 @@ fn read(
     }
     gateway.iter().for_each(|gateway| gateway.check(problems));
     http.iter().filter_map(|http| http.value.as_ref()).for_each(|http| http.check(problems));
+    store.iter().filter_map(|store| store.value.as_ref()).for_each(|store| store.check(problems));
     assets::check(&asset_list, &meter_list, &sources.tags, problems);
     if asset_list.is_complete {
         context::check(&told, &asset_list.assets, problems);
@@ -263,6 +269,7 @@ fn read(
         influx: sinks.influx,
         brokers: sinks.brokers,
         http: or_default(http)?,
+        store: or_default(store)?,
         digest: digest(text, &profiles, reference_texts.get(crate::reference::FILES.len()..).unwrap_or_default()),
         reference,
         reference_texts,

@@ -327,6 +327,11 @@ impl Engine {
         self.started.and(group).map(|group| group.closed_until)
     }
 
+    /// Says that stored samples from before `kept_from` may be gone: what touches earlier minutes is too late from now on.
+    pub fn forget_before(&mut self, kept_from: Timestamp) {
+        self.exact_from = self.exact_from.max(kept_from);
+    }
+
     /// Takes the samples of a batch. Nothing is computed before [`Engine::advance`].
     pub fn ingest(&mut self, batch: &SampleBatch) {
         let now = self.now.max(batch.received_at);

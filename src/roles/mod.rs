@@ -17,6 +17,7 @@ mod load;
 pub mod meter;
 mod reach;
 pub mod read;
+pub mod recover;
 pub mod reference;
 pub mod replay;
 pub mod run;

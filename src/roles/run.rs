@@ -26,6 +26,7 @@ use crate::runtime::secret::Secret;
 use crate::runtime::synchronisation::{self, Witnesses};
 use crate::runtime::tasks::{Policy, Stage, Tasks};
 use crate::sinks::forwarder::SharedCursors;
+use crate::sinks::influxdb::config::Content;
 use crate::sinks::{influxdb, mqtt as mqtt_sink, platform};
 use crate::sources::{modbus, mqtt};
 use crate::store::{Reader, Store};
@@ -125,6 +126,7 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     let plant = Arc::new(gateway.plant());
     let mut store = Store::open(data_dir, &plant.tags, plant.config, &gateway.text)?;
     store.hold_samples_for(gateway.influx.iter().filter_map(influxdb::samples_cursor).collect());
+    store.retain_by(gateway.store.retention(record_cursors(&gateway)));
     let cursors: SharedCursors = Arc::new(Mutex::new(store.cursors()?));
     let reader = store.reader();
     let key = key::open(data_dir, !reader.heads()?.is_empty())?;
@@ -151,6 +153,12 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     let api = Api::new(Backend::Edge(edge), health.clone(), clock, token);
     let address = super::start_http(&api, *gateway.http.listen.get_ref(), &mut tasks).await?;
     Ok(RunningGateway { tasks, address, health, reader })
+}
+
+/// Returns the names of the cursors over the record log.
+fn record_cursors(gateway: &Gateway) -> Vec<String> {
+    let influx = gateway.influx.iter().filter(|sink| sink.sends(Content::Records)).map(|sink| sink.name.get_ref());
+    influx.chain(gateway.brokers.iter().map(|sink| sink.name.get_ref())).map(ToString::to_string).collect()
 }
 
 /// Learns whether the clock is synchronised before anything is measured by it, and keeps that true.

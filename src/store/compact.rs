@@ -71,8 +71,8 @@ impl Store {
             || self.last_seq - self.compacted_through >= STEP_COMMITS
     }
 
-    /// Names the cursors of sinks that read samples: what they haven't had stays staged within a limit, and is thinned
-    /// in no case.
+    /// Names the cursors of sinks that read samples: what they haven't had stays staged within a limit and below the cap,
+    /// and is thinned in no case.
     pub fn hold_samples_for(&mut self, sinks: Vec<String>) {
         self.holding_sinks = sinks;
     }
@@ -104,7 +104,8 @@ impl Store {
     /// Returns the last commit of what is to be compacted next, and the number of samples up to it.
     fn due_end(&self) -> Result<Option<(u64, u64)>, StoreError> {
         let mut through = self.last_seq;
-        if self.samples_total - self.samples_compacted < self.held_samples_max {
+        let is_held = !self.retaining.is_relieving;
+        if is_held && self.samples_total - self.samples_compacted < self.held_samples_max {
             for sink in &self.holding_sinks {
                 through = through.min(position_of(&self.connection, sink)?);
             }

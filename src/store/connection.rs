@@ -38,6 +38,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
 pub(super) enum Place {
     /// In a data directory.
     Directory(PathBuf),
+    /// A file under another name: what is being recovered.
+    File(PathBuf),
     /// In the memory of this process, under a name that its connections share.
     Memory(String),
 }
@@ -52,6 +54,7 @@ impl Place {
     fn target(&self) -> PathBuf {
         match self {
             Self::Directory(directory) => directory.join(FILE_NAME),
+            Self::File(path) => path.clone(),
             Self::Memory(uri) => PathBuf::from(uri),
         }
     }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::commit::CHECKPOINT_CODEC;
 use super::envelope;
 use super::error::StoreError;
+use super::retain::REMOVED_THROUGH;
 use super::statements::{self, Taken};
 use super::stored::{self, StoredBatch, StoredCommit};
 use super::tags::TagIds;
@@ -25,6 +26,9 @@ use crate::model::time::Timestamp;
 pub(super) const COMPACTED_THROUGH: &str = "compacted_through";
 /// Name in `meta` of the number of samples in compacted commits.
 pub(super) const COMPACTED_SAMPLES: &str = "compacted_samples";
+
+/// Name in `meta` of the commit after which a recovered database without a checkpoint goes on.
+pub(super) const RESTART_AFTER: &str = "restart_after";
 
 /// One commit, as replay sees it: what came in, and the instant the engine was advanced to.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +58,7 @@ pub struct JournalEntry {
 pub struct Resume {
     /// The engine's newest checkpoint; `None` before the first.
     pub checkpoint: Option<Vec<u8>>,
-    /// The commit after which the checkpoint stands; 0 before the first.
+    /// The commit after which the checkpoint stands, or a recovered database without one goes on; 0 before the first.
     pub after: u64,
     /// The newest page of each stream.
     pub heads: BTreeMap<StreamName, Head>,
@@ -72,10 +76,11 @@ pub(super) fn read(
     // One snapshot: a compaction in between would move commits from one half of the answer to the other.
     let snapshot = connection.unchecked_transaction()?;
     let compacted_through = meta(&snapshot, COMPACTED_THROUGH)?;
+    let from_seq = from_seq.max(meta(&snapshot, REMOVED_THROUGH)? + 1);
     let last = from_seq.saturating_add((limit as u64).saturating_sub(1));
     let mut commits = Vec::new();
     if limit > 0 && from_seq <= compacted_through {
-        commits = stored::compacted(&snapshot, from_seq.max(1), last.min(compacted_through))?;
+        commits = stored::compacted(&snapshot, from_seq, last.min(compacted_through))?;
     }
     if last > compacted_through {
         commits.extend(stored::staged(&snapshot, from_seq, last, limit - commits.len())?);

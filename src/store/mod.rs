@@ -19,6 +19,7 @@ mod clock;
 mod columns;
 mod commit;
 mod compact;
+pub mod config;
 mod connection;
 mod cursors;
 mod envelope;
@@ -32,6 +33,10 @@ mod packed;
 mod pages;
 mod reader;
 mod records;
+mod recover;
+mod reframe;
+mod retain;
+mod salvage;
 mod samples;
 mod span;
 mod statements;
@@ -58,6 +63,9 @@ pub use exchanges::{Cargo, Exchange, Outcome};
 pub use journal::{JournalEntry, Resume};
 pub use latest::LatestSample;
 pub use reader::{Counts, Reader};
+pub use recover::{Recovered, Recovery, recover};
+pub use retain::{Removal, Retention, Why};
+pub use salvage::Salvaged;
 pub use samples::{CommittedSample, SampleRun};
 pub use statements::{Declaration, Standing, Statements, Told, Unsaid, Word};
 pub use swaps::{SwapRow, Swaps};
@@ -95,6 +103,7 @@ pub struct Store {
     holding_sinks: Vec<String>,
     /// Staged samples up to which they hold compaction up.
     held_samples_max: u64,
+    retaining: retain::Retaining,
     _lock: Option<File>,
 }
 
@@ -107,6 +116,7 @@ impl Store {
     /// [`StoreError::Foreign`] where it isn't ours; all mean stop.
     pub fn open(dir: &Path, tags: &[TagSpec], config: Digest, config_text: &str) -> Result<Self, StoreError> {
         let lock = connection::lock_directory(dir)?;
+        recover::finish(dir)?;
         Self::open_at(Place::Directory(dir.to_owned()), Some(lock), tags, config, config_text)
     }
 
@@ -147,6 +157,7 @@ impl Store {
             stretch: None,
             holding_sinks: Vec::new(),
             held_samples_max: compact::HELD_SAMPLES_MAX,
+            retaining: retain::Retaining::default(),
             _lock: lock,
         })
     }
@@ -168,9 +179,13 @@ impl Store {
     /// [`StoreError::Damaged`] where stored bytes aren't what was written; the caller stops.
     pub fn resume(&self) -> Result<Resume, StoreError> {
         let (checkpoint, after) = journal::checkpoint(&self.connection)?.unzip();
+        let after = match after {
+            Some(after) => after,
+            None => journal::meta(&self.connection, journal::RESTART_AFTER)?,
+        };
         Ok(Resume {
             checkpoint,
-            after: after.unwrap_or(0),
+            after,
             heads: pages::heads(&self.connection)?,
             clock: clock::history(&self.connection)?,
         })

@@ -8,6 +8,7 @@ use super::block::{self, staging_id};
 use super::error::StoreError;
 use super::journal::{COMPACTED_SAMPLES, COMPACTED_THROUGH, meta};
 use super::position;
+use super::retain::REMOVED_THROUGH;
 use super::stored::{self, StoredSample};
 use crate::model::number::Number;
 use crate::model::sample::Quality;
@@ -57,6 +58,8 @@ pub(super) fn after(
     // One snapshot: a compaction in between would move what is about to be read.
     let snapshot = connection.unchecked_transaction()?;
     let compacted_through = meta(&snapshot, COMPACTED_THROUGH)?;
+    // What was removed is nobody's any more; whoever hasn't had it finds it among what wasn't delivered.
+    let commit_seq = commit_seq.max(meta(&snapshot, REMOVED_THROUGH)?);
     if commit_seq < compacted_through {
         return compacted(&snapshot, commit_seq, compacted_through, limit, take);
     }

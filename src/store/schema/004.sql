@@ -17,3 +17,25 @@ CREATE TABLE exchanges (
     answer      TEXT    NOT NULL     -- the destination's words, or what became of the connection
 ) STRICT;
 CREATE INDEX exchanges_by_sink ON exchanges (sink, id);
+
+-- What was removed to keep within age and cap: one row a UTC day, kind and reason.
+CREATE TABLE removals (
+    day     INTEGER NOT NULL, -- days since 1970
+    what    TEXT    NOT NULL, -- samples, facts, exchanges, records
+    why     TEXT    NOT NULL, -- age, cap
+    from_at INTEGER NOT NULL, -- oldest instant of what was removed
+    to_at   INTEGER NOT NULL, -- newest instant of what was removed
+    rows    INTEGER NOT NULL, -- samples, minutes of an asset, exchanges, records
+    bytes   INTEGER NOT NULL, -- of their content, as stored
+    at      INTEGER NOT NULL, -- when the last of them was removed
+    PRIMARY KEY (day, what, why)
+) STRICT, WITHOUT ROWID;
+
+-- When this database was made from what could be read of a damaged one.
+CREATE TABLE recoveries (
+    at          INTEGER PRIMARY KEY,
+    quarantine  TEXT    NOT NULL, -- name of the damaged file, beside this one
+    needs_epoch INTEGER NOT NULL, -- 1: pages, records or commits may be gone, so each stream begins a new epoch
+    report      TEXT    NOT NULL, -- JSON: by table, what was recovered and what is gone
+    epochs      TEXT    NOT NULL  -- JSON: by stream, the epoch it was in
+) STRICT;

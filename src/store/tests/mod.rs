@@ -3,7 +3,10 @@
 mod backup;
 mod faults;
 mod journal;
+mod power;
 mod properties;
+mod recovery;
+mod retention;
 mod schema;
 mod statements;
 
@@ -35,6 +38,13 @@ pub(crate) fn schema_2_in(dir: &std::path::Path) {
     let connection = rusqlite::Connection::open(dir.join(super::FILE_NAME)).unwrap();
     connection.execute_batch(include_str!("schema_2.sql")).unwrap();
     connection.execute_batch("PRAGMA application_id = 1347110740; PRAGMA user_version = 2").unwrap();
+}
+
+/// Puts a database as schema 3 kept it into a directory: as that of schema 2, with statements that wait.
+pub(crate) fn schema_3_in(dir: &std::path::Path) {
+    let connection = rusqlite::Connection::open(dir.join(super::FILE_NAME)).unwrap();
+    connection.execute_batch(include_str!("schema_3.sql")).unwrap();
+    connection.execute_batch("PRAGMA application_id = 1347110740; PRAGMA user_version = 3").unwrap();
 }
 
 fn tag(name: &str, unit: Unit) -> TagSpec {

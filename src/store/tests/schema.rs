@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::connection::MIGRATIONS;
 use super::super::{Decision, Store, StoreError};
-use super::{CONFIG, commit_one, schema_1_in, schema_2_in, tags};
+use super::{CONFIG, commit_one, schema_1_in, schema_2_in, schema_3_in, tags};
 use crate::model::id::Digest;
 
 #[test]
@@ -54,6 +54,24 @@ fn a_database_of_schema_2_is_brought_up_to_date_and_keeps_everything() {
 }
 
 #[test]
+fn a_database_of_schema_3_is_brought_up_to_date_and_keeps_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    schema_3_in(dir.path());
+    let plant = crate::engine::tests::plant();
+    let store = Store::open(dir.path(), &plant.tags, plant.config, "test").unwrap();
+    let journal = store.journal(1, usize::MAX).unwrap();
+    let samples: usize = journal.iter().flat_map(|entry| &entry.batches).map(|batch| batch.samples.len()).sum();
+    assert_eq!((journal.len(), samples, store.last_seq()), (10, 80, 10));
+    assert_eq!(journal[0].swaps.len(), 1);
+    assert_eq!(store.waiting_statements().unwrap().len(), 2);
+    let declarations = store.statements().unwrap().declarations().unwrap();
+    assert_eq!(declarations[0].standing(), super::super::Standing::Approved);
+    assert!(store.resume().unwrap().checkpoint.is_some());
+    let reader = store.reader();
+    assert!(reader.removals(9).unwrap().is_empty() && reader.exchanges(None, 0, 9).unwrap().is_empty());
+}
+
+#[test]
 fn a_new_database_has_the_newest_schema_and_durable_settings() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &tags(), CONFIG, "").unwrap();
@@ -74,7 +92,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     store.connection.execute_batch("PRAGMA user_version = 99").unwrap();
     drop(store);
     let error = Store::open(dir.path(), &tags(), CONFIG, "").unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 3 }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 4 }), "{error}");
     assert_eq!(error.decision(), Decision::Stop);
     assert!(error.to_string().contains("run the newer program again"));
 }
