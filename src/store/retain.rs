@@ -163,7 +163,7 @@ impl Store {
             return Ok(false);
         }
         Ok(self.remove_samples(now, i64::MAX, Why::Cap)?
-            || self.remove_older(now, &policy)?
+            || self.remove_older(now)?
             || self.remove_records(now, &policy)?)
     }
 
@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// Facts or exchanges, whichever of them reaches further back.
-    fn remove_older(&mut self, now: Timestamp, _policy: &Retention) -> Result<bool, StoreError> {
+    fn remove_older(&mut self, now: Timestamp) -> Result<bool, StoreError> {
         let oldest = |sql| self.connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).optional();
         let facts = oldest_minute(&self.connection)?;
         let exchange = oldest("SELECT at FROM exchanges ORDER BY id LIMIT 1")?.flatten();
