@@ -6,8 +6,9 @@ use std::path::Path;
 use jiff::civil::Time;
 
 use super::{
-    Arc, Clock, ClockState, Ends, GatewayKey, Health, Kept, KpiId, Measure, Pipeline, Plant, Reader, SampleBatch,
-    SharePolicy, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run, watch,
+    Arc, Clock, ClockState, Duration, Ends, GatewayKey, Health, Kept, KpiId, Measure, Pipeline, Plant, Reader,
+    SampleBatch, SharePolicy, Status, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run,
+    watch,
 };
 use crate::engine::calendar::{Calendar, Shift};
 use crate::engine::tests::{MORNING, batch, hour, plant};
@@ -19,7 +20,7 @@ use crate::model::record::{Level, Reason};
 use crate::model::sample::{Quality, Sample};
 use crate::model::tag::TagIndex;
 use crate::model::time::{Grain, Window};
-use crate::store::tests::{schema_1_in, schema_2_in};
+use crate::store::tests::{hold, make_impatient, schema_1_in, schema_2_in};
 use crate::store::{SwapRow, Swaps};
 use tokio_util::sync::CancellationToken;
 
@@ -443,4 +444,40 @@ fn late_data_revises_the_same_wherever_the_box_died_between_and_when_its_journal
         };
         assert_eq!(facts(&cut), facts(&in_time), "{}", asset.id);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nothing_can_be_written_no_source_is_acknowledged_and_the_box_goes_on_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store_in(directory.path());
+    make_impatient(&store);
+    let pipeline = open(store);
+    let reader = pipeline.reader();
+    let (outbox, inbox) = mpsc::channel(8);
+    let (committed, mut heard) = watch::channel(0);
+    let (wake, _woken) = watch::channel(0);
+    let (clock, token, health) = (Clock::manual(Timestamp(MORNING)), CancellationToken::new(), Health::default());
+    let held = hold(directory.path());
+    let running = tokio::spawn({
+        let (clock, token, health) = (clock.clone(), token.clone(), health.clone());
+        let ends = Ends { inbox, committed: vec![committed], wake };
+        async move { run(pipeline, ends, &clock, &health, &token).await }
+    });
+    outbox.send(batches().remove(0)).await.unwrap();
+    let store_is = |health: &Health| health.snapshot().get("store").map(|store| store.status);
+    let until_failed = async {
+        while store_is(&health) != Some(Status::Failed) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), until_failed).await.unwrap();
+    assert_eq!(*heard.borrow_and_update(), 0, "nothing is acknowledged");
+    assert_eq!(reader.counts().unwrap().samples, 0);
+    drop(held);
+    tokio::time::timeout(Duration::from_secs(60), heard.changed()).await.unwrap().unwrap();
+    assert_eq!(*heard.borrow(), 1);
+    assert_eq!(reader.counts().unwrap().samples, batches()[0].samples.len() as u64, "once");
+    token.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(store_is(&health), Some(Status::Ok));
 }

@@ -47,6 +47,18 @@ pub(crate) fn schema_3_in(dir: &std::path::Path) {
     connection.execute_batch("PRAGMA application_id = 1347110740; PRAGMA user_version = 3").unwrap();
 }
 
+/// Lets a store's commits fail at once while somebody else holds the database.
+pub(crate) fn make_impatient(store: &Store) {
+    store.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+}
+
+/// Holds a database so that nobody else can write it, as a disk that refuses would, until what is returned is dropped.
+pub(crate) fn hold(dir: &std::path::Path) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(dir.join(super::FILE_NAME)).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}
+
 fn tag(name: &str, unit: Unit) -> TagSpec {
     TagSpec::new(
         TagName::new(name).unwrap(),
