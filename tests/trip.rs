@@ -20,6 +20,8 @@ mod catalogue;
 mod commissioning;
 #[path = "trip/golden.rs"]
 mod golden;
+#[path = "trip/told.rs"]
+mod told;
 
 /// Each month's energy by the intervals that end in it or at its last midnight. **Unit**: 10⁻⁶ kWh.
 ///

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
+use unicode_normalization::UnicodeNormalization;
 
 use super::connection::Place;
 use super::error::StoreError;
@@ -212,7 +213,7 @@ impl Statements {
     /// Writes down that a second person approves a declaration.
     ///
     /// # Errors
-    /// [`Unsaid::SamePerson`] where the name is that of whoever entered it, upper and lower case and spaces aside;
+    /// [`Unsaid::SamePerson`] where the name is that of whoever entered it, upper and lower case, spaces and the way its letters were typed aside;
     /// [`Unsaid::Settled`] where it was approved, replaced or withdrawn before.
     pub fn approve(&mut self, of: i64, person: &str, at: Timestamp) -> Result<i64, Unsaid> {
         let person = named(person)?;
@@ -286,10 +287,11 @@ fn named(person: &str) -> Result<&str, Unsaid> {
     if person.is_empty() { Err(Unsaid::Nobody) } else { Ok(person) }
 }
 
-/// Says whether two names are one, upper and lower case and everything but letters and digits aside.
+/// Says whether two names are one, upper and lower case and everything but letters and digits aside. A letter with its
+/// marks is one however it was typed: composed, or followed by them.
 fn is_same_person(one: &str, other: &str) -> bool {
     let letters = |name: &str| -> String {
-        name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+        name.nfkc().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     letters(one) == letters(other)
 }
