@@ -20,6 +20,8 @@ mod catalogue;
 mod commissioning;
 #[path = "trip/golden.rs"]
 mod golden;
+#[path = "trip/schema.rs"]
+mod schema;
 #[path = "trip/told.rs"]
 mod told;
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::schema::schema;
 use super::{golden, text};
 
 fn parkgate(arguments: &[&str]) -> String {
@@ -60,8 +61,7 @@ fn the_list_has_every_kpi_under_its_family() {
 
 #[test]
 fn every_kpi_has_a_value_in_a_golden_case() {
-    let outputs = golden::each(&golden::folders(), golden::outputs);
-    let lines = outputs.iter().filter_map(|(_, outputs)| outputs.as_ref().ok()).flatten();
+    let lines = golden::all_outputs().iter().flat_map(|(_, lines)| lines);
     let shown: BTreeSet<&str> =
         lines.filter(|line| !line["value"].is_null()).filter_map(|line| line["kpi"].as_str()).collect();
     let catalogue = catalogue();
@@ -108,19 +108,14 @@ fn a_changed_reference_file_is_another_version_and_its_changes_are_named() {
     assert_ne!(lines[0]["old"]["version"], lines[0]["new"]["version"]);
 }
 
-fn schema() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/record.schema.json");
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
 #[test]
 fn the_schema_of_records_names_every_field_that_a_record_has() {
     let schema = schema();
     let known: BTreeSet<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
     let required: BTreeSet<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(known, required);
-    for (case, outputs) in golden::each(&golden::folders(), golden::outputs) {
-        for line in outputs.unwrap_or_else(|problem| panic!("{}: {problem}", case.display())) {
+    for (case, lines) in golden::all_outputs() {
+        for line in lines {
             let fields: BTreeSet<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
             assert_eq!(fields, known, "{}", case.display());
             assert_eq!(line["value"].is_null(), !line["reason"].is_null(), "{line}");

@@ -33,8 +33,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use serde_json::{Map, Value};
 
@@ -105,6 +105,20 @@ pub(crate) fn outputs(case: &Path) -> Result<Vec<Value>, String> {
         return Err(format!("  parkgate replay ended with {}:\n{}\n", output.status, text(&output.stderr)));
     }
     Ok(text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// Returns the lines of every case, sorted by name; they are replayed once for all tests that look at them.
+///
+/// # Panics
+/// Where a case can't be replayed.
+pub(crate) fn all_outputs() -> &'static [(PathBuf, Vec<Value>)] {
+    static OUTPUTS: OnceLock<Vec<(PathBuf, Vec<Value>)>> = OnceLock::new();
+    OUTPUTS.get_or_init(|| {
+        let replayed = each(&folders(), outputs).into_iter();
+        replayed
+            .map(|(case, lines)| (case.clone(), lines.unwrap_or_else(|why| panic!("{}: {why}", name(&case)))))
+            .collect()
+    })
 }
 
 fn problems(case: &Path) -> Result<(), String> {
