@@ -260,3 +260,10 @@ pub(crate) async fn put(api: &Arc<Api>, page: &SignedPage, jws: &str) -> Answer 
         .unwrap();
     send(guarded(router(api), api), request).await
 }
+
+/// Sends a page's body in another coding.
+pub(crate) async fn put_coded(api: &Arc<Api>, page: &SignedPage, coding: &str, body: Vec<u8>) -> Answer {
+    let uri = format!("/api/v1/gateways/{}/streams/{}/{}/pages/{}", page.gateway, page.stream, page.epoch, page.seq);
+    let request = Request::put(uri).header("x-jws-signature", &page.jws).header("content-encoding", coding);
+    send(guarded(router(api), api), request.body(Body::from(body)).unwrap()).await
+}

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::testing::{Answer, ask, edge, get, hub, post, put, send};
+use super::testing::{Answer, ask, edge, get, hub, post, put, put_coded, send};
 use super::{BODY_BYTES_MAX, guarded};
 use crate::runtime::health::Status;
 use crate::wire::figure::Figure;
@@ -303,6 +303,29 @@ async fn a_page_that_cant_be_taken_is_a_problem_the_sender_can_act_on() {
     assert!(problem(&unsigned, StatusCode::BAD_REQUEST, "bad-request").contains("x-jws-signature"));
     let unnumbered = ask(&hub.api, "PUT", "/api/v1/gateways/tt-0042/streams/hepza/1/pages/one").await;
     problem(&unnumbered, StatusCode::BAD_REQUEST, "bad-request");
+}
+
+#[tokio::test]
+async fn a_compressed_page_is_unpacked_up_to_what_a_plain_one_may_have() {
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let hub = hub();
+    let page = &hub.pages[0];
+    let answer = put_coded(&hub.api, page, "gzip", gzip(&page.bytes)).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    let plain = put(&hub.api, page, &page.jws).await;
+    assert_eq!((plain.status, plain.body), (StatusCode::OK, answer.body));
+    let bomb = gzip(&vec![b' '; BODY_BYTES_MAX + 1]);
+    assert!(bomb.len() < 10_000);
+    let answer = put_coded(&hub.api, page, "gzip", bomb).await;
+    problem(&answer, StatusCode::PAYLOAD_TOO_LARGE, "too-large");
+    let answer = put_coded(&hub.api, page, "gzip", page.bytes.clone()).await;
+    problem(&answer, StatusCode::BAD_REQUEST, "bad-request");
+    let answer = put_coded(&hub.api, page, "br", page.bytes.clone()).await;
+    problem(&answer, StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding");
 }
 
 #[tokio::test]

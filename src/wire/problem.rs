@@ -33,6 +33,8 @@ pub const ALREADY_SAID: &str = "urn:parkgate:problem:already-said";
 pub const METHOD_NOT_ALLOWED: &str = "urn:parkgate:problem:method-not-allowed";
 /// 413: larger than the receiver takes.
 pub const TOO_LARGE: &str = "urn:parkgate:problem:too-large";
+/// 415: compressed in a way the receiver doesn't read. The sender sends it as it is.
+pub const UNSUPPORTED_ENCODING: &str = "urn:parkgate:problem:unsupported-encoding";
 /// 429 or 503: come back after `Retry-After`.
 pub const BUSY: &str = "urn:parkgate:problem:busy";
 /// 500: the receiver failed.
@@ -128,6 +130,16 @@ impl Problem {
     /// Returns the 409 for what was said before.
     pub fn already_said(detail: impl Into<String>) -> Self {
         Self::new(ALREADY_SAID, 409, "said before", detail)
+    }
+
+    /// Returns the 413.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(TOO_LARGE, 413, "larger than is taken", detail)
+    }
+
+    /// Returns the 415.
+    pub fn unsupported_encoding(detail: impl Into<String>) -> Self {
+        Self::new(UNSUPPORTED_ENCODING, 415, "content coding is not read here", detail)
     }
 
     /// Returns the 503.
