@@ -150,6 +150,11 @@ fn viet_nam() -> Spanned<String> {
 }
 
 impl GatewaySection {
+    /// Returns the site's time zone; an unknown one was refused by [`GatewaySection::check`].
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::get(self.timezone.get_ref()).unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+
     /// Reports an unknown time zone and an empty directory.
     pub fn check(&self, problems: &mut Problems) {
         let zone = self.timezone.get_ref();

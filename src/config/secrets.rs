@@ -12,7 +12,7 @@ use super::spelling;
 use crate::model::problem::Problems;
 
 /// Keys whose value is a secret by reference.
-const KEYS: &[&str] = &["token", "password"];
+const KEYS: &[&str] = &["token", "password", "client_secret"];
 /// What people also call such keys.
 const LIKE_KEYS: &[&str] = &["token", "password", "passwd", "secret", "api_key", "apikey", "pass"];
 /// Shorter secrets are hidden only where they stand in quotes: a message full of stars helps nobody.

@@ -238,12 +238,13 @@ fn start_sinks(
     tasks: &mut Tasks,
 ) {
     for sink in &gateway.platforms {
-        let sink = sink.clone();
+        let (sink, zone) = (sink.clone(), gateway.gateway.zone());
         let (reader, cursors, woken) = (reader.clone(), Arc::clone(cursors), woken.clone());
         let (clock, health) = (clock.clone(), health.clone());
         tasks.supervise(&format!("sink {}", sink.name.get_ref()), Stage::Forwarders, Policy::Restart, move |token| {
             let (reader, cursors, woken) = (reader.clone(), Arc::clone(&cursors), woken.clone());
-            let run = platform::run(sink.clone(), reader, cursors, woken, clock.clone(), health.clone(), token);
+            let (sink, zone) = (sink.clone(), zone.clone());
+            let run = platform::run(sink, zone, reader, cursors, woken, clock.clone(), health.clone(), token);
             async move { Ok(run.await?) }
         });
     }

@@ -135,6 +135,13 @@ impl Forwarder {
         self.wait(delay).await
     }
 
+    /// Shows that something waits which nobody has to mend.
+    pub(super) fn degrade(&self, reason: &str) {
+        if self.health.set(&self.component, Status::Degraded, reason, self.clock.now()) {
+            tracing::warn!(sink = self.name, "{}: {reason}", self.component);
+        }
+    }
+
     /// Shows that a person is needed.
     pub(super) fn fail(&self, reason: &str) {
         if self.health.set(&self.component, Status::Failed, reason, self.clock.now()) {
@@ -159,6 +166,11 @@ impl Forwarder {
     /// Says whether the role stops; a send in between is not begun.
     pub(super) fn is_stopping(&self) -> bool {
         self.token.is_cancelled()
+    }
+
+    /// Returns what ends the loop, for who holds more than the forwarder while it waits.
+    pub(super) fn token(&self) -> CancellationToken {
+        self.token.clone()
     }
 
     /// Runs an exchange unless the role stops meanwhile. A half-sent page is sent again after the restart.

@@ -2,16 +2,19 @@
 //!
 //! Time-outs are I/O time. No redirect is followed: a page must not reach an address nobody configured.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use toml::Spanned;
 
 use crate::model::id::StreamName;
 use crate::model::problem::Problems;
 use crate::model::time::Period;
-use crate::runtime::tls::{self, TlsError};
+use crate::runtime::tls::{self, Identity, TlsError};
 use crate::wire::problem::Problem;
 
 /// Longest wait for one answer where configuration says nothing. **Unit**: ms.
@@ -20,6 +23,8 @@ const TIMEOUT_MS_DEFAULT: i64 = 30_000;
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
 /// Most of an answer that is read; receipts and problems are far smaller. **Unit**: bytes.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// What the first line of a request or an answer and the empty line after the headers add. **Unit**: bytes.
+const LINE_BYTES: usize = "HTTP/1.1 200 OK\r\n\r\n".len();
 /// Longest `Retry-After` that is obeyed; a receiver that asks for more is looked at again then.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
@@ -36,12 +41,26 @@ pub enum ClientError {
 
 /// Builds a client. `ca_file` replaces the public trust anchors, so that only that authority is believed.
 pub(super) fn client(timeout: Option<Period>, ca_file: Option<&Path>) -> Result<reqwest::Client, ClientError> {
+    client_with(timeout, ca_file, None, None)
+}
+
+/// As [`client`], which shows a certificate of its own, and goes through a proxy. The environment's proxies are never
+/// used: nothing leaves on a way that nobody configured.
+pub(super) fn client_with(
+    timeout: Option<Period>,
+    ca_file: Option<&Path>,
+    identity: Option<Identity<'_>>,
+    proxy: Option<reqwest::Proxy>,
+) -> Result<reqwest::Client, ClientError> {
     let ms = timeout.map_or(TIMEOUT_MS_DEFAULT, Period::as_ms);
     let timeout = Duration::from_millis(ms.unsigned_abs());
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::client(ca_file, None)?)
+    let mut builder = reqwest::Client::builder().no_proxy();
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(proxy);
+    }
+    Ok(builder
+        .tls_backend_preconfigured(tls::client(ca_file, identity)?)
         .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
         .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
         .read_timeout(timeout)
         .timeout(timeout)
@@ -70,6 +89,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) after: Option<Duration>,
     pub(super) body: Vec<u8>,
+    /// Size of status line, headers and body. **Unit**: bytes.
+    pub(super) bytes: u64,
 }
 
 /// How InfluxDB words an error.
@@ -95,6 +116,12 @@ impl Answer {
         text.chars().filter(|c| !c.is_control()).take(300).collect()
     }
 
+    /// Returns status and words, as exchanges are listed.
+    pub(super) fn stated(&self) -> String {
+        let words = if self.status < 300 { String::new() } else { self.words() };
+        if words.is_empty() { self.status.to_string() } else { format!("{}: {words}", self.status) }
+    }
+
     /// Returns the failure that a status nobody treats otherwise is.
     pub(super) fn failure(&self) -> Failure {
         let meaning = match self.status {
@@ -116,7 +143,28 @@ impl Answer {
 /// Sends a request and reads the whole answer. A connection that ends before the answer does is a failure, whatever
 /// the status was.
 pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
-    let mut response = request.send().await.map_err(|error| unreachable_because(&error))?;
+    read(request.send().await).await
+}
+
+/// As [`send`], of a request that is built.
+pub(super) async fn execute(client: &reqwest::Client, request: reqwest::Request) -> Result<Answer, Failure> {
+    read(client.execute(request).await).await
+}
+
+/// Returns the size of a request as HTTP/1.1 writes it. **Unit**: bytes.
+pub(super) fn request_bytes(request: &reqwest::Request) -> u64 {
+    let line = request.method().as_str().len() + request.url().as_str().len() + LINE_BYTES;
+    let body = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len);
+    (line + header_bytes(request.headers()) + body) as u64
+}
+
+/// Returns the size of headers, each with its separators.
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
+}
+
+async fn read(response: Result<reqwest::Response, reqwest::Error>) -> Result<Answer, Failure> {
+    let mut response = response.map_err(|error| unreachable_because(&error))?;
     let status = response.status().as_u16();
     let after = retry_after(response.headers());
     let mut body = Vec::new();
@@ -126,7 +174,8 @@ pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, Fai
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, after, body })
+    let bytes = (LINE_BYTES + header_bytes(response.headers()) + body.len()) as u64;
+    Ok(Answer { status, after, body, bytes })
 }
 
 fn unreachable_because(error: &reqwest::Error) -> Failure {
@@ -142,6 +191,19 @@ fn unreachable_because(error: &reqwest::Error) -> Failure {
     } else {
         format!("connection to the receiver failed: {cause}")
     })
+}
+
+/// Compresses a body. Level 1: a third more bytes than level 6 at a twentieth of its time.
+pub(super) fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+    encoder.write_all(body).and_then(|()| encoder.finish()).expect("writing to memory can't fail")
+}
+
+/// Returns host and port of an address, for the log of exchanges: no path, no user.
+pub(super) fn host_and_port(url: &str) -> String {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
+    host.map_or_else(String::new, |(host, port)| format!("{host}:{port}"))
 }
 
 /// Returns how long the receiver asks to wait: seconds, or a date against its own `Date`, so no clock is compared.
@@ -206,13 +268,21 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_the_status_means_in_the_receivers_words() {
-        let answer =
-            Answer { status: 401, after: None, body: b"{\"type\":\"x\",\"title\":\"no\",\"status\":401}".to_vec() };
+        let answer = Answer {
+            status: 401,
+            after: None,
+            bytes: 0,
+            body: b"{\"type\":\"x\",\"title\":\"no\",\"status\":401}".to_vec(),
+        };
         assert_eq!(answer.failure().reason, "receiver refuses the token (401): no");
-        let answer =
-            Answer { status: 404, after: None, body: b"{\"code\":\"not found\",\"message\":\"no bucket\"}".to_vec() };
+        let answer = Answer {
+            status: 404,
+            after: None,
+            bytes: 0,
+            body: b"{\"code\":\"not found\",\"message\":\"no bucket\"}".to_vec(),
+        };
         assert_eq!(answer.failure().reason, "receiver doesn't know the address (404): no bucket");
-        let answer = Answer { status: 502, after: None, body: b"bad\ngateway".to_vec() };
+        let answer = Answer { status: 502, after: None, bytes: 0, body: b"bad\ngateway".to_vec() };
         assert_eq!(answer.failure().reason, "receiver answers unexpectedly (502): badgateway");
     }
 

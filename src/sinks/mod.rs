@@ -5,8 +5,10 @@
 //! - `mqtt`: records as JSON to a broker of the factory or the park
 //!
 //! A destination is one folder: `config`, `encode` (pure) and the sending shell; `forwarder` holds the cursor, the
-//! back-off and the health they share. A sink never touches a source, and nothing here delays the pipeline.
+//! back-off and the health they share, `access` how HTTP destinations are reached. A sink never touches a source, and nothing here delays the pipeline.
 
+mod access;
+mod budget;
 pub mod forwarder;
 pub mod http;
 pub mod influxdb;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection::Place;
@@ -57,6 +58,32 @@ impl Cursors {
     /// [`StoreError::decision`] says whether to try again; sending again from the old position does no harm.
     pub fn set(&self, sink: &str, to: u64) -> Result<(), StoreError> {
         set(&self.connection, sink, to)
+    }
+
+    /// Adds to what a sink's exchanges cost on a day.
+    ///
+    /// # Errors
+    /// [`StoreError::decision`] says whether to try again.
+    pub fn spend(&self, sink: &str, day: Date, bytes: u64) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO spent (sink, day, bytes) VALUES (?1, ?2, ?3)
+             ON CONFLICT (sink, day) DO UPDATE SET bytes = bytes + excluded.bytes",
+            params![sink, day.to_string(), position(bytes)],
+        )?;
+        Ok(())
+    }
+
+    /// Returns what a sink's exchanges cost on the days from `first` to `last`, both included. **Unit**: bytes.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn spent(&self, sink: &str, first: Date, last: Date) -> Result<u64, StoreError> {
+        let bytes: i64 = self.connection.query_row(
+            "SELECT coalesce(sum(bytes), 0) FROM spent WHERE sink = ?1 AND day BETWEEN ?2 AND ?3",
+            params![sink, first.to_string(), last.to_string()],
+            |row| row.get(0),
+        )?;
+        Ok(bytes.unsigned_abs())
     }
 
     /// Keeps what a destination refused. The same thing at the same position is kept once, with its first reason.

@@ -26,13 +26,16 @@ pub(super) enum Verdict {
     Fork(String),
     /// It will never take this page as it is.
     Refused(String),
+    /// It doesn't read compressed bodies.
+    Plain,
     /// Not this time.
     Failed(Failure),
 }
 
 /// Reads an answer. Only a receipt for this very page counts as acceptance: a proxy's 200 doesn't.
-pub(super) fn verdict(page: &SignedPage, answer: &Answer) -> Verdict {
+pub(super) fn verdict(page: &SignedPage, is_compressed: bool, answer: &Answer) -> Verdict {
     match answer.status {
+        415 if is_compressed => Verdict::Plain,
         200 | 201 => accepted(page, answer),
         409 => conflict(page, answer),
         400 | 413 | 415 | 422 => Verdict::Refused(answer.failure().reason),
@@ -105,8 +108,8 @@ mod tests {
     }
 
     fn check(status: u16, body: &impl serde::Serialize, expected: impl Fn(&Verdict) -> bool) {
-        let answer = Answer { status, after: None, body: serde_json::to_vec(body).unwrap() };
-        let verdict = verdict(&page(), &answer);
+        let answer = Answer { status, after: None, bytes: 0, body: serde_json::to_vec(body).unwrap() };
+        let verdict = verdict(&page(), false, &answer);
         assert!(expected(&verdict), "{status}: {verdict:?}");
     }
 

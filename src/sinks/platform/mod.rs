@@ -11,44 +11,46 @@ mod tests;
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::config::PlatformSink;
 use self::encode::{SIGNATURE_HEADER, Verdict, path, verdict};
+use super::access::{Access, AccessError};
+use super::budget::{BudgetConfig, Pace, Spent};
 use super::forwarder::{Flow, Forwarder, SharedCursors};
-use super::http::{self, ClientError, Failure};
+use super::http::{self, Failure};
 use crate::ledger::page::SignedPage;
 use crate::model::id::{Digest, StreamName};
+use crate::model::time::Timestamp;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
-use crate::runtime::secret::SecretError;
-use crate::store::Reader;
+use crate::store::{Cargo, Exchange, Outcome, Reader};
 use crate::wire::receipt::Rejected;
 
 /// Pages read from the store at once: at most 8 MiB in memory.
 const PAGES_READ_MAX: usize = 32;
+/// How long until a used-up budget is looked at again: its day may have ended, or the clock been set.
+const BUDGET_LOOK: Duration = Duration::from_secs(30);
 /// How long a refused page rests. Only the platform's operator can change its mind.
 const REFUSED_REST: Duration = Duration::from_secs(600);
 
-/// Why the sink can't start.
+/// Why the sink can't start: a secret can't be had, or a certificate can't serve.
 #[derive(Debug, thiserror::Error)]
-pub enum PlatformError {
-    /// The token can't be had.
-    #[error("sink \"{0}\": {1}")]
-    Token(StreamName, SecretError),
-    /// There is no client.
-    #[error("sink \"{0}\": {1}")]
-    Client(StreamName, ClientError),
-}
+#[error("sink \"{0}\": {1}")]
+pub struct PlatformError(StreamName, String);
 
 /// Forwards the stream until `token` is cancelled.
 ///
 /// # Errors
 /// [`PlatformError`], shown in health too; the role starts the task again later.
+#[expect(clippy::too_many_arguments, reason = "what every sink gets, and the zone in which a budget's days begin")]
 pub async fn run(
     config: PlatformSink,
+    zone: TimeZone,
     reader: Reader,
     cursors: SharedCursors,
     wake: watch::Receiver<u64>,
@@ -58,9 +60,9 @@ pub async fn run(
 ) -> Result<(), PlatformError> {
     let name = config.name.get_ref().clone();
     let forwarder = Forwarder::new(name.as_str(), (reader, cursors), wake, (clock, health), token);
-    match client(&config) {
-        Ok(client) => {
-            Platform::new(&config, client, forwarder).forward().await;
+    match access(&config) {
+        Ok(access) => {
+            Platform::new(&config, access, zone, forwarder).forward().await;
             Ok(())
         }
         Err(error) => {
@@ -70,14 +72,9 @@ pub async fn run(
     }
 }
 
-/// Returns the client and the token it shows.
-fn client(config: &PlatformSink) -> Result<(reqwest::Client, Option<SecretString>), PlatformError> {
-    let name = || config.name.get_ref().clone();
-    let token = config.token.as_ref().map(|secret| secret.resolve()).transpose();
-    let token = token.map_err(|error| PlatformError::Token(name(), error))?;
-    let timeout = config.timeout.as_ref().map(|timeout| *timeout.get_ref());
-    let client = http::client(timeout, config.ca_file.as_deref());
-    Ok((client.map_err(|error| PlatformError::Client(name(), error))?, token))
+fn access(config: &PlatformSink) -> Result<Access, PlatformError> {
+    Access::new(&config.means())
+        .map_err(|error: AccessError| PlatformError(config.name.get_ref().clone(), error.to_string()))
 }
 
 /// One stream on its way to one platform.
@@ -85,21 +82,37 @@ struct Platform {
     forwarder: Forwarder,
     stream: StreamName,
     epoch: u32,
-    client: reqwest::Client,
+    access: Access,
     url: String,
-    token: Option<SecretString>,
+    /// Host and port of it, as exchanges are listed.
+    destination: String,
+    /// Until the platform says that it can't read it.
+    gzip: bool,
+    budget: Option<BudgetConfig>,
+    /// In which the days of the budget begin.
+    zone: TimeZone,
+    pace: Pace,
     refused_rest: Duration,
+    budget_look: Duration,
 }
 
 impl Platform {
-    fn new(
-        config: &PlatformSink,
-        (client, token): (reqwest::Client, Option<SecretString>),
-        forwarder: Forwarder,
-    ) -> Self {
+    fn new(config: &PlatformSink, access: Access, zone: TimeZone, forwarder: Forwarder) -> Self {
         let url = config.url.get_ref().trim_end_matches('/').to_owned();
-        let stream = config.name.get_ref().clone();
-        Self { forwarder, epoch: config.epoch(), stream, client, url, token, refused_rest: REFUSED_REST }
+        Self {
+            forwarder,
+            stream: config.name.get_ref().clone(),
+            epoch: config.epoch(),
+            access,
+            destination: http::host_and_port(&url),
+            url,
+            gzip: config.gzip,
+            budget: config.data_budget.as_ref().map(|budget| budget.get_ref().clone()),
+            zone,
+            pace: Pace::new(config.pages_per_minute.as_ref().map(|pace| *pace.get_ref())),
+            refused_rest: REFUSED_REST,
+            budget_look: BUDGET_LOOK,
+        }
     }
 
     async fn forward(mut self) {
@@ -154,55 +167,165 @@ impl Platform {
             return Ok(self.forwarder.wait_for_commit().await);
         }
         for page in &pages {
-            let Some(answer) = self.forwarder.until_stop(self.put(page)).await else { return Ok(Flow::Stop) };
-            let verdict = answer.map_or_else(Verdict::Failed, |answer| verdict(page, &answer));
-            match verdict {
-                Verdict::Accepted { through, head, rejected } => {
-                    if let Some(fork) = self.contradiction(page, through, head).await? {
-                        return Ok(self.stop(&fork).await);
-                    }
-                    self.accept(page, through, rejected, cursor).await?;
-                    if *cursor > *furthest {
-                        *furthest = *cursor;
-                        self.forwarder.backoff.reset();
-                    }
-                    if *cursor != page.seq {
-                        return Ok(Flow::Continue);
-                    }
-                }
-                Verdict::Behind { through, head } => {
-                    if let Some(fork) = self.contradiction(page, through, head).await? {
-                        return Ok(self.stop(&fork).await);
-                    }
-                    self.set_cursor(through, cursor).await?;
-                    let reason = format!("receiver went back to page {through}; sending again from there");
-                    return Err(Failure::new(reason));
-                }
-                Verdict::Fork(words) => return Ok(self.stop(&words).await),
-                Verdict::Refused(reason) => {
-                    let what = format!("page {} of epoch {}", page.seq, page.epoch);
-                    self.forwarder.fail(&format!("{what} is undeliverable: {reason}"));
-                    self.forwarder.keep_undeliverable(page.seq, what, reason).await?;
-                    return Ok(self.forwarder.wait(self.refused_rest).await);
-                }
-                Verdict::Failed(failure) => return Err(failure),
+            if let Some(flow) = self.hold_back().await? {
+                return Ok(flow);
+            }
+            let at = self.forwarder.clock.now();
+            let token = self.forwarder.token();
+            let answer = tokio::select! {
+                () = token.cancelled() => None,
+                answer = self.put(page) => Some(answer),
+            };
+            let Some(answer) = answer else {
+                let exchange = self.exchange(page, at, Outcome::Failed, "the box stopped before there was an answer");
+                self.forwarder.exchanged(exchange, None).await?;
+                return Ok(Flow::Stop);
+            };
+            self.spend().await?;
+            if let Some(flow) = self.follow(page, at, answer, cursor, furthest).await? {
+                return Ok(flow);
             }
         }
         Ok(Flow::Continue)
     }
 
-    async fn put(&self, page: &SignedPage) -> Result<http::Answer, Failure> {
+    /// Waits for the pace, or shows a used-up budget and waits for its end. `None` where a page may go.
+    async fn hold_back(&mut self) -> Result<Option<Flow>, Failure> {
+        if let Some(budget) = &self.budget {
+            let today = self.today();
+            let spent = self.spent(today).await?;
+            let health = &self.forwarder.health;
+            health.gauge(&self.forwarder.component, "spent_today_bytes", spent.on_day);
+            health.gauge(&self.forwarder.component, "spent_this_month_bytes", spent.in_month);
+            if let Some((limit, next)) = budget.used_up(spent, today) {
+                let reason = format!("data budget of {limit} is used up; pages wait for {next}");
+                self.forwarder.degrade(&reason);
+                return Ok(Some(self.forwarder.wait(self.budget_look).await));
+            }
+        }
+        let turn = self.pace.take_turn(Instant::now());
+        let flow = if turn.is_zero() { Flow::Continue } else { self.forwarder.wait(turn).await };
+        Ok((flow == Flow::Stop).then_some(flow))
+    }
+
+    /// Returns the civil day of the site.
+    fn today(&self) -> Date {
+        let now =
+            jiff::Timestamp::from_millisecond(self.forwarder.clock.now().0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        self.zone.to_datetime(now).date()
+    }
+
+    async fn spent(&self, today: Date) -> Result<Spent, Failure> {
+        let name = self.forwarder.name.clone();
+        self.forwarder
+            .cursors(move |cursors| {
+                let on_day = cursors.spent(&name, today, today)?;
+                Ok(Spent { on_day, in_month: cursors.spent(&name, today.first_of_month(), today)? })
+            })
+            .await
+    }
+
+    /// Books what the last exchange cost, where there is a budget.
+    async fn spend(&mut self) -> Result<(), Failure> {
+        let bytes = self.access.take_spent();
+        if self.budget.is_none() || bytes == 0 {
+            return Ok(());
+        }
+        let (name, today) = (self.forwarder.name.clone(), self.today());
+        self.forwarder.cursors(move |cursors| cursors.spend(&name, today, bytes)).await
+    }
+
+    /// Does what an answer asks for, and writes the exchange down. `None` where the next page is next.
+    async fn follow(
+        &mut self,
+        page: &SignedPage,
+        at: Timestamp,
+        answer: Result<http::Answer, Failure>,
+        cursor: &mut u64,
+        furthest: &mut u64,
+    ) -> Result<Option<Flow>, Failure> {
+        let words = answer.as_ref().map_or_else(|failure| failure.reason.clone(), http::Answer::stated);
+        let verdict = answer.map_or_else(Verdict::Failed, |answer| verdict(page, self.gzip, &answer));
+        let exchange = |outcome| self.exchange(page, at, outcome, &words);
+        match verdict {
+            Verdict::Accepted { through, head, rejected } => {
+                if let Some(fork) = self.contradiction(page, through, head).await? {
+                    self.forwarder.exchanged(exchange(Outcome::Refused), None).await?;
+                    return Ok(Some(self.stop(&fork).await));
+                }
+                let exchange = exchange(Outcome::Acknowledged);
+                self.accept(page, through, rejected, exchange, cursor).await?;
+                if *cursor > *furthest {
+                    *furthest = *cursor;
+                    self.forwarder.backoff.reset();
+                }
+                Ok((*cursor != page.seq).then_some(Flow::Continue))
+            }
+            Verdict::Behind { through, head } => {
+                let fork = self.contradiction(page, through, head).await?;
+                let moved_to = fork.is_none().then_some(through);
+                self.exchanged(exchange(Outcome::Refused), moved_to, cursor).await?;
+                if let Some(fork) = fork {
+                    return Ok(Some(self.stop(&fork).await));
+                }
+                let reason = format!("receiver went back to page {through}; sending again from there");
+                Err(Failure::new(reason))
+            }
+            Verdict::Fork(words) => {
+                self.forwarder.exchanged(exchange(Outcome::Refused), None).await?;
+                Ok(Some(self.stop(&words).await))
+            }
+            Verdict::Refused(reason) => {
+                self.forwarder.exchanged(exchange(Outcome::Refused), None).await?;
+                let what = format!("page {} of epoch {}", page.seq, page.epoch);
+                self.forwarder.fail(&format!("{what} is undeliverable: {reason}"));
+                self.forwarder.keep_undeliverable(page.seq, what, reason).await?;
+                Ok(Some(self.forwarder.wait(self.refused_rest).await))
+            }
+            Verdict::Plain => {
+                self.forwarder.exchanged(exchange(Outcome::Failed), None).await?;
+                self.gzip = false;
+                Ok(Some(Flow::Continue))
+            }
+            Verdict::Failed(failure) => {
+                self.forwarder.exchanged(exchange(Outcome::Failed), None).await?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Returns what is written down of a page that was sent.
+    fn exchange(&self, page: &SignedPage, at: Timestamp, outcome: Outcome, answer: &str) -> Exchange {
+        Exchange {
+            sink: self.forwarder.name.clone(),
+            at,
+            destination: self.destination.clone(),
+            cargo: Cargo::Pages,
+            first: page.seq,
+            last: page.seq,
+            name: None,
+            epoch: Some(page.epoch),
+            bytes: page.bytes.len() as u64,
+            hash: page.hash,
+            outcome,
+            answer: answer.to_owned(),
+        }
+    }
+
+    async fn put(&mut self, page: &SignedPage) -> Result<http::Answer, Failure> {
         let path = path(&page.gateway, &page.stream, page.epoch, page.seq);
-        let mut request = self
+        let request = self
+            .access
             .client
             .put(format!("{}{path}", self.url))
             .header(reqwest::header::CONTENT_TYPE, "application/json")
-            .header(SIGNATURE_HEADER, &page.jws)
-            .body(page.bytes.clone());
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
-        }
-        http::send(request).await
+            .header(SIGNATURE_HEADER, &page.jws);
+        let request = if self.gzip {
+            request.header(reqwest::header::CONTENT_ENCODING, "gzip").body(http::gzip(&page.bytes))
+        } else {
+            request.body(page.bytes.clone())
+        };
+        self.access.send(request).await
     }
 
     /// Says how what the platform claims to hold contradicts this box's own pages; `None` where it doesn't.
@@ -229,23 +352,26 @@ impl Platform {
         page: &SignedPage,
         through: u64,
         rejected: Vec<Rejected>,
+        exchange: Exchange,
         cursor: &mut u64,
     ) -> Result<(), Failure> {
         for Rejected { index, reason } in rejected {
             let what = format!("page {} of epoch {}, record {index}", page.seq, page.epoch);
             self.forwarder.keep_undeliverable(page.seq, what, reason).await?;
         }
-        self.set_cursor(through, cursor).await?;
+        self.exchanged(exchange, Some(through), cursor).await?;
         self.forwarder.health.count(&self.forwarder.component, "delivered_pages", 1);
         self.forwarder.is_well();
         Ok(())
     }
 
-    async fn set_cursor(&self, through: u64, cursor: &mut u64) -> Result<(), Failure> {
-        let name = self.forwarder.name.clone();
-        self.forwarder.cursors(move |cursors| cursors.set(&name, through)).await?;
-        *cursor = through;
-        self.forwarder.health.gauge(&self.forwarder.component, "delivered_through", through);
+    /// Writes an exchange down and moves the cursor with it.
+    async fn exchanged(&self, exchange: Exchange, moved_to: Option<u64>, cursor: &mut u64) -> Result<(), Failure> {
+        self.forwarder.exchanged(exchange, moved_to).await?;
+        if let Some(through) = moved_to {
+            *cursor = through;
+            self.forwarder.health.gauge(&self.forwarder.component, "delivered_through", through);
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The sink against a platform that keeps to the protocol, and misbehaves on command.
 
 use std::collections::VecDeque;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,12 +12,14 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::put;
+use jiff::civil::date;
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Platform, client};
+use super::{Platform, access};
 use crate::ledger::fixture;
 use crate::ledger::page::hash;
 use crate::ledger::stream::Stream;
@@ -27,7 +30,7 @@ use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
 use crate::sinks::forwarder::Forwarder;
-use crate::store::{Commit, Store};
+use crate::store::{Commit, Outcome, Store};
 use crate::wire::problem::Problem;
 use crate::wire::receipt::{Receipt, Rejected};
 
@@ -59,6 +62,10 @@ struct Hub {
     poison: Option<u64>,
     /// A page one of whose records can't be used.
     unusable: Option<u64>,
+    /// Whether each attempt came compressed.
+    compressed: Vec<bool>,
+    /// Whether compressed bodies are refused.
+    reads_plain_only: bool,
 }
 
 #[derive(Clone, Default)]
@@ -89,11 +96,17 @@ async fn accept(
     body: Bytes,
 ) -> Response {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_compressed = header("content-encoding") == "gzip";
+    let body = if is_compressed { unpacked(&body) } else { body };
     let page = verify_page(&body, header("x-jws-signature"), &fixture::key().verifying()).unwrap();
     assert_eq!((page.gateway.as_str(), page.stream.as_str(), page.epoch, page.seq), (&*gateway, &*stream, epoch, seq));
     assert_eq!(header("content-type"), "application/json");
     let (answer, silent) = fake.with(|hub| {
         hub.attempts.push(seq);
+        hub.compressed.push(is_compressed);
+        if is_compressed && hub.reads_plain_only {
+            return (json(415, &Problem::unsupported_encoding("plain, please")), false);
+        }
         let mood = hub.moods.pop_front();
         let answer = match mood {
             Some(Mood::Status(status, after)) => {
@@ -119,6 +132,12 @@ async fn accept(
         std::future::pending::<()>().await;
     }
     answer
+}
+
+fn unpacked(body: &[u8]) -> Bytes {
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(body).read_to_end(&mut plain).unwrap();
+    plain.into()
 }
 
 impl Hub {
@@ -172,6 +191,9 @@ struct Site {
     health: Health,
     wake: watch::Sender<u64>,
     token: CancellationToken,
+    clock: Clock,
+    /// Keys of the sink beside the usual ones.
+    keys: &'static str,
 }
 
 impl Site {
@@ -187,6 +209,8 @@ impl Site {
             health: Health::default(),
             wake: watch::Sender::new(0),
             token: CancellationToken::new(),
+            clock: Clock::manual(Timestamp(5)),
+            keys: "",
         }
     }
 
@@ -210,20 +234,22 @@ impl Site {
     fn sink_of_epoch(&self, address: SocketAddr, epoch: u32) -> Platform {
         let text = format!(
             "name = \"hepza\"\nurl = \"http://{address}/base/\"\ntimeout = \"300ms\"\nepoch = {epoch}\n\
-             token = {{ file = \"{}\" }}\nshare = {{ kpis = [\"electricity\"] }}",
-            self.directory.path().join("token").display()
+             token = {{ file = \"{}\" }}\nshare = {{ kpis = [\"electricity\"] }}\n{}",
+            self.directory.path().join("token").display(),
+            self.keys
         );
         let cursors = Arc::new(Mutex::new(self.store.cursors().unwrap()));
         let mut forwarder = Forwarder::new(
             "hepza",
             (self.store.reader(), cursors),
             self.wake.subscribe(),
-            (Clock::manual(Timestamp(5)), self.health.clone()),
+            (self.clock.clone(), self.health.clone()),
             self.token.clone(),
         );
         forwarder.backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(4));
         let config = toml::from_str(&text).unwrap();
-        let mut platform = Platform::new(&config, client(&config).unwrap(), forwarder);
+        let mut platform = Platform::new(&config, access(&config).unwrap(), TimeZone::UTC, forwarder);
+        platform.budget_look = Duration::from_millis(5);
         platform.refused_rest = Duration::from_millis(20);
         platform
     }
@@ -472,4 +498,77 @@ async fn the_sink_ends_when_the_role_stops() {
         tokio::select! { () = fake.serve(listener) => unreachable!(), () = stop => unreachable!(), () = sink.forward() => {} }
     };
     timeout(Duration::from_secs(5), ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_attempt_is_written_down_with_what_was_sent_and_answered() {
+    let (fake, mut site) = (Fake::default(), Site::new());
+    fake.with(|hub| hub.moods.push_back(Mood::Status(503, None)));
+    site.cut(2);
+    beside(&fake, &mut site, async |site| site.until("the cursor", |site| site.delivered() == 2).await).await;
+    let exchanges = site.store.reader().exchanges(Some("hepza"), 0, 10).unwrap();
+    let exchanges: Vec<_> = exchanges.into_iter().map(|(_, exchange)| exchange).collect();
+    let listed: Vec<_> =
+        exchanges.iter().map(|exchange| (exchange.first, exchange.outcome, exchange.answer.as_str())).collect();
+    assert_eq!(
+        listed,
+        [(1, Outcome::Failed, "503: on command"), (1, Outcome::Acknowledged, "201"), (2, Outcome::Acknowledged, "201")]
+    );
+    let pages = site.store.reader().pages_after(&StreamName::new("hepza").unwrap(), 1, 0, 10).unwrap();
+    for exchange in &exchanges {
+        let page = &pages[usize::try_from(exchange.first - 1).unwrap()];
+        assert_eq!((exchange.hash, exchange.bytes), (page.hash, page.bytes.len() as u64));
+        assert_eq!((exchange.last, exchange.epoch, exchange.at), (exchange.first, Some(1), Timestamp(5)));
+        assert!(exchange.destination.starts_with("127.0.0.1:"), "{}", exchange.destination);
+    }
+}
+
+#[tokio::test]
+async fn pages_go_compressed_and_as_they_are_to_a_platform_that_reads_nothing_else() {
+    let (fake, mut site) = (Fake::default(), Site::new());
+    site.cut(1);
+    beside(&fake, &mut site, async |site| {
+        site.until("a page", |site| site.delivered() == 1).await;
+        fake.with(|hub| hub.reads_plain_only = true);
+        site.cut(2);
+        site.until("the cursor", |site| site.delivered() == 3).await;
+    })
+    .await;
+    assert_each_once(&fake, 3);
+    assert_eq!(fake.with(|hub| hub.compressed.clone()), [true, true, false, false]);
+    assert_eq!(site.status(), (Status::Ok, String::new()));
+    assert!(site.store.reader().undeliverable("hepza", 10).unwrap().is_empty(), "a coding is no reason to give up");
+}
+
+#[tokio::test]
+async fn pages_wait_for_the_next_day_when_a_budget_is_used_up_over_a_restart_too() {
+    let (fake, mut site) = (Fake::default(), Site::new());
+    site.keys = "data_budget = { mb_per_day = 1 }";
+    let day = date(1970, 1, 1);
+    site.store.cursors().unwrap().spend("hepza", day, 999_999).unwrap();
+    site.cut(2);
+    for _ in 0..2 {
+        beside(&fake, &mut site, async |site| {
+            site.until("the budget's end", |site| site.status().0 == Status::Degraded).await;
+        })
+        .await;
+        assert_eq!(site.status().1, "data budget of 1 MB for the day is used up; pages wait for 1970-01-02");
+        assert_eq!(fake.with(|hub| hub.attempts.clone()), [1], "one byte was left, so one page went");
+    }
+    let spent = site.store.cursors().unwrap().spent("hepza", day, day).unwrap();
+    assert!(spent > 999_999 + 500, "{spent}");
+    site.clock.set(Timestamp(24 * 3_600_000));
+    beside(&fake, &mut site, async |site| site.until("the next day", |site| site.delivered() == 2).await).await;
+    assert_eq!(site.status(), (Status::Ok, String::new()));
+    assert_each_once(&fake, 2);
+}
+
+#[tokio::test]
+async fn an_outage_is_caught_up_with_at_the_pace_that_is_configured() {
+    let (fake, mut site) = (Fake::default(), Site::new());
+    site.keys = "pages_per_minute = 600";
+    site.cut(4);
+    let begun = tokio::time::Instant::now();
+    beside(&fake, &mut site, async |site| site.until("the cursor", |site| site.delivered() == 4).await).await;
+    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
 }

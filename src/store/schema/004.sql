@@ -39,3 +39,11 @@ CREATE TABLE recoveries (
     report      TEXT    NOT NULL, -- JSON: by table, what was recovered and what is gone
     epochs      TEXT    NOT NULL  -- JSON: by stream, the epoch it was in
 ) STRICT;
+
+-- What the exchanges of sinks with a data budget cost, by civil day of the site.
+CREATE TABLE spent (
+    sink  TEXT    NOT NULL,
+    day   TEXT    NOT NULL, -- like 2026-10-05
+    bytes INTEGER NOT NULL, -- of requests and answers, without TLS and TCP
+    PRIMARY KEY (sink, day)
+) STRICT, WITHOUT ROWID;
