@@ -57,6 +57,7 @@ pub(super) fn check(sinks: &Sinks, assets: &Assets, has_shifts: Option<bool>, pr
     let levels = assets.is_complete.then(|| Tree::grow(&assets.assets, &mut Problems::default())).flatten();
     for sink in &sinks.platforms {
         check_kpis(sink, problems);
+        check_template(sink, problems);
         warn_of_plain_http(sink, problems);
         if let Some(grain) = &sink.share.grain
             && *grain.get_ref() == Grain::Shift
@@ -98,6 +99,13 @@ fn warn_of_plain_http(sink: &PlatformSink, problems: &mut Problems) {
             format!("sink \"{}\" sends over http: everyone on the way reads {what}", sink.name.get_ref()),
             "write https://",
         );
+    }
+}
+
+fn check_template(sink: &PlatformSink, problems: &mut Problems) {
+    for (name, at, known) in sink.template.iter().flat_map(|template| template.unknown_fields()) {
+        let message = format!("sink \"{}\": a template has no field {{{name}}} here", sink.name.get_ref());
+        problems.error(at, message, spelling::propose(name, known, "\""));
     }
 }
 

@@ -426,3 +426,30 @@ fn meters_that_contradict_each_other_are_named() {
     let whole = with_meters(&(share("b", "0.35") + &share("c", "\"rest\"")));
     assert_eq!(whole, Vec::<String>::new(), "shares of one whole count nothing twice");
 }
+
+#[test]
+fn a_template_that_names_what_does_not_exist_is_refused_where_it_stands() {
+    let share = "share = { kpis = [\"oee\", \"electricity\", \"scope_2\"], level = \"site\", grain = \"day\" }";
+    let with = |item: &str| format!("{share}\ntemplate = {{ path = \"/v1\", item = {{ a = [\"{item}\"] }} }}");
+    let text = GATEWAY.replacen(share, &with("{value}"), 1);
+    assert_eq!(gateway_errors(&text), []);
+    one_error(
+        share,
+        &with("{valeu}"),
+        "\"{valeu}\"",
+        &["sink \"hepza\"", "no field {valeu}", "did you mean \"value\"?"],
+    );
+}
+
+#[test]
+fn a_client_secret_in_the_file_is_refused_and_not_repeated() {
+    let token = "token = { file = \"/etc/parkgate/hepza.token\" }";
+    let oauth2 = "oauth2 = { url = \"https://sso.example.gov.vn/token\", client_id = \"tt-0042\", client_secret = \"tops3cret\" }";
+    let text = GATEWAY.replacen(token, oauth2, 1);
+    let (gateway, problems) = load_gateway("gateway.toml", &text);
+    assert!(gateway.is_none());
+    let shown = render(&problems, "gateway.toml", &text, false);
+    assert!(shown.contains("`client_secret` stands in the file itself") && !shown.contains("tops3cret"), "{shown}");
+    let referred = oauth2.replace("\"tops3cret\"", "{ env = \"HEPZA_SECRET\" }");
+    assert_eq!(gateway_errors(&GATEWAY.replacen(token, &referred, 1)), []);
+}

@@ -111,8 +111,10 @@ struct Held {
 pub(super) struct Access {
     pub(super) client: Client,
     credential: Credential,
-    /// Every secret of this way that a receiver might repeat.
+    /// Every secret of this way that a receiver might repeat: those of the configuration, then the token fetched last.
     secrets: Vec<SecretString>,
+    /// How many are of the configuration.
+    configured: usize,
     /// Bytes of requests and answers since they were last asked for, without TLS and TCP.
     spent: u64,
 }
@@ -148,7 +150,7 @@ impl Access {
             .map(|(cert_file, key_file)| Identity { cert_file: cert_file.get_ref(), key_file: key_file.get_ref() });
         let timeout = means.timeout.map(|timeout| *timeout.get_ref());
         let client = http::client_with(timeout, means.ca_file.map(PathBuf::as_path), identity, proxy)?;
-        Ok(Self { client, credential, secrets, spent: 0 })
+        Ok(Self { client, credential, configured: secrets.len(), secrets, spent: 0 })
     }
 
     /// Sends a request as whom the destination knows. A kept token that is refused is replaced once.
@@ -195,10 +197,7 @@ impl Access {
         let answer = self.exchange(request, None).await.map_err(at)?;
         let held = held(&answer).map_err(at)?;
         let token = held.token.clone();
-        self.secrets.retain(|secret| {
-            !matches!(&self.credential, Credential::OAuth2(OAuth2 { held: Some(old), .. })
-            if old.token.expose_secret() == secret.expose_secret())
-        });
+        self.secrets.truncate(self.configured);
         self.secrets.push(token.clone());
         if let Credential::OAuth2(oauth2) = &mut self.credential {
             oauth2.held = Some(held);

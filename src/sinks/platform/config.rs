@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::template::TemplateConfig;
 use crate::model::id::StreamName;
 use crate::model::problem::Problems;
 use crate::model::record::{KpiId, Level};
@@ -45,6 +46,8 @@ pub struct PlatformSink {
     pub data_budget: Option<Spanned<BudgetConfig>>,
     /// How many pages are sent in a minute at most, so that the end of an outage doesn't fill the line.
     pub pages_per_minute: Option<Spanned<u32>>,
+    /// The JSON of a platform that doesn't speak the hub protocol; the hub protocol where not given.
+    pub template: Option<TemplateConfig>,
     /// Epoch of the stream; an operator raises it to resolve a fork. 1 where not given.
     pub epoch: Option<Spanned<u32>>,
 }
@@ -103,6 +106,9 @@ impl PlatformSink {
     pub fn check(&self, problems: &mut Problems) {
         let name = self.name.get_ref();
         self.means().check(name, problems);
+        if let Some(template) = &self.template {
+            template.check(name, problems);
+        }
         check_pace(name, self.pages_per_minute.as_ref(), problems);
         if let Some(budget) = &self.data_budget {
             budget.get_ref().check(name, budget.span(), problems);

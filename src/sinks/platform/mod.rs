@@ -2,13 +2,16 @@
 //!
 //! In: the pages of one stream, in order. Out: `PUT`s, and a cursor that follows what the platform says it holds,
 //! backwards too. A page is never skipped: one the platform refuses stops the stream where it is, visibly, and a fork
-//! stops it for good.
+//! stops it for good. To a platform of another dialect the same pages go as JSON of a template (`dialect`).
 
 pub mod config;
+mod dialect;
 pub mod encode;
+pub mod template;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -18,7 +21,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::config::PlatformSink;
+use self::dialect::Rest;
 use self::encode::{SIGNATURE_HEADER, Verdict, path, verdict};
+use self::template::TemplateConfig;
 use super::access::{Access, AccessError};
 use super::budget::{BudgetConfig, Pace, Spent};
 use super::forwarder::{Flow, Forwarder, SharedCursors};
@@ -92,6 +97,10 @@ struct Platform {
     /// In which the days of the budget begin.
     zone: TimeZone,
     pace: Pace,
+    /// Of a platform that doesn't speak the hub protocol.
+    template: Option<Arc<TemplateConfig>>,
+    /// What is left of the page that is being sent by the template.
+    rest: Rest,
     refused_rest: Duration,
     budget_look: Duration,
 }
@@ -110,6 +119,8 @@ impl Platform {
             budget: config.data_budget.as_ref().map(|budget| budget.get_ref().clone()),
             zone,
             pace: Pace::new(config.pages_per_minute.as_ref().map(|pace| *pace.get_ref())),
+            template: config.template.clone().map(Arc::new),
+            rest: Rest::default(),
             refused_rest: REFUSED_REST,
             budget_look: BUDGET_LOOK,
         }
@@ -165,6 +176,17 @@ impl Platform {
             // With nothing to send, a failure that is still shown would never be taken back.
             self.forwarder.is_well();
             return Ok(self.forwarder.wait_for_commit().await);
+        }
+        if let Some(template) = self.template.clone() {
+            for page in &pages {
+                if self.forward_items(&template, page, cursor).await? == Flow::Stop {
+                    return Ok(Flow::Stop);
+                }
+                if *cursor < page.seq {
+                    break;
+                }
+            }
+            return Ok(Flow::Continue);
         }
         for page in &pages {
             if let Some(flow) = self.hold_back().await? {
