@@ -290,7 +290,7 @@ impl Store {
         // The newest one stays, so that no number is given twice.
         let sql = format!(
             "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE {of} AND at < ?1
-                 AND id < (SELECT max(id) FROM exchanges) ORDER BY id LIMIT ?2)
+                 AND id < (SELECT max(id) FROM exchanges) ORDER BY at LIMIT ?2)
              RETURNING at, length(answer) + length(destination) + length(sink) + 80"
         );
         self.remove_rows(now, "exchanges", &sql, before, why)
@@ -300,7 +300,8 @@ impl Store {
         let before = now.0 - i64::from(CORRECTED_DAYS) * DAY_MS;
         let range: (Option<i64>, Option<i64>, i64) = self.connection.query_row(
             "SELECT min(log_seq), max(log_seq), count(*) FROM (SELECT log_seq FROM records WHERE \"end\" < ?1
-                 AND log_seq < (SELECT max(log_seq) FROM records) ORDER BY log_seq LIMIT ?2)",
+                 AND log_seq < (SELECT max(log_seq) FROM records)
+                 AND log_seq < (SELECT min(log_seq) FROM records) + 10000 ORDER BY log_seq LIMIT ?2)",
             params![before, STEP_ROWS],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;

@@ -31,6 +31,9 @@ CREATE TABLE removals (
     PRIMARY KEY (day, what, why)
 ) STRICT, WITHOUT ROWID;
 
+-- What retention looks for among many exchanges.
+CREATE INDEX exchanges_by_at ON exchanges (at);
+
 -- When this database was made from what could be read of a damaged one.
 CREATE TABLE recoveries (
     at          INTEGER PRIMARY KEY,
