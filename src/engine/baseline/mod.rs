@@ -54,20 +54,17 @@ pub enum DriverKind {
 }
 
 impl Driver {
-    /// Returns the driver's quantity from what its tag came to in a minute: of a temperature, the integral over the time
-    /// it was observed. **Unit**: 10⁻⁶ of the tag's base unit (°C·h of a temperature) in; 10⁻⁶ units or degree days out.
-    pub fn quantity(&self, amount: i128, observed_ms: i64) -> i128 {
+    /// Returns what the driver makes the model expect from what its tag came to in a minute: of a temperature, the
+    /// integral over the time it was observed. Rounded once: a minute's degree days alone would lose up to a few
+    /// thousandths, each minute to the same side. **Unit**: 10⁻⁶ of the tag's base unit (°C·h of a temperature) in;
+    /// 10⁻⁶ kWh out.
+    pub fn energy(&self, amount: i128, observed_ms: i64) -> i128 {
         let against = |base: i128| divide(base * i128::from(observed_ms), HOUR_MS);
         match self.kind {
-            DriverKind::Amount => amount,
-            DriverKind::Below(base) => divide((against(base) - amount).max(0), 24),
-            DriverKind::Above(base) => divide((amount - against(base)).max(0), 24),
+            DriverKind::Amount => divide(amount * self.coefficient, 1_000_000),
+            DriverKind::Below(base) => divide((against(base) - amount).max(0) * self.coefficient, 24_000_000),
+            DriverKind::Above(base) => divide((amount - against(base)).max(0) * self.coefficient, 24_000_000),
         }
-    }
-
-    /// Returns what the driver makes the model expect. **Unit**: 10⁻⁶ kWh.
-    pub fn energy(&self, amount: i128, observed_ms: i64) -> i128 {
-        divide(self.quantity(amount, observed_ms) * self.coefficient, 1_000_000)
     }
 }
 
@@ -131,9 +128,20 @@ mod tests {
     fn a_day_five_degrees_above_the_base_is_five_cooling_degree_days_and_no_heating_ones() {
         let driver = |kind| Driver { tag: TagIndex(0), coefficient: 2_000_000, kind };
         let hours = 24 * 29_000_000;
-        let above = driver(DriverKind::Above(24_000_000));
-        assert_eq!(above.quantity(hours, 86_400_000), 5_000_000);
-        assert_eq!(above.energy(hours, 86_400_000), 10_000_000);
-        assert_eq!(driver(DriverKind::Below(24_000_000)).quantity(hours, 86_400_000), 0);
+        assert_eq!(driver(DriverKind::Above(24_000_000)).energy(hours, 86_400_000), 10_000_000);
+        assert_eq!(driver(DriverKind::Below(24_000_000)).energy(hours, 86_400_000), 0);
+        assert_eq!(driver(DriverKind::Below(30_000_000)).energy(hours, 86_400_000), 2_000_000);
+    }
+
+    #[test]
+    fn minutes_of_degree_days_come_to_those_of_the_day() {
+        // 5 °C above the base is 1/288 of a degree day a minute, which six digits can't hold.
+        let driver = Driver { tag: TagIndex(0), coefficient: 100_000_000, kind: DriverKind::Above(24_000_000) };
+        let minutes = (0..1_440).map(|minute| {
+            let until = |minute: i128| minute * 29_000_000 / 60;
+            driver.energy(until(minute + 1) - until(minute), MINUTE_MS)
+        });
+        let day: i128 = minutes.sum();
+        assert!((day - 500_000_000).abs() <= 3_000, "{day} is not 500 kWh to 0.003");
     }
 }
