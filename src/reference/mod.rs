@@ -14,6 +14,7 @@ pub mod limit;
 pub mod tariff;
 pub mod threshold;
 pub mod toe;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -220,9 +221,10 @@ impl Reference {
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, ReferenceError> {
         let mut reference = Self::default();
         for (name, text) in files {
-            let file: File = toml::from_str(text).map_err(|error| ReferenceError::Form {
+            let quoted = written::with_quoted_dates(text);
+            let file: File = toml::from_str(&quoted).map_err(|error| ReferenceError::Form {
                 file: (*name).to_owned(),
-                line: error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count()),
+                line: error.span().map_or(1, |span| 1 + quoted[..span.start].matches('\n').count()),
                 message: error.message().to_owned(),
             })?;
             let version = Digest(sha2::Sha256::digest(text).into());
@@ -370,6 +372,21 @@ mod tests {
         on_disk.sort();
         let listed: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
         assert_eq!(on_disk, listed);
+    }
+
+    #[test]
+    fn a_date_may_stand_without_quotes() {
+        let text = "[[grid_factor]]\nid = \"g\"\nyear = 2031\nvalue = 0.5\nunit = \"tCO2e/MWh\"\nsource = \"s\"\n\
+                    published = 2032-03-01\ngrade = \"official\"\n";
+        let reference = Reference::parse(&[("g.toml", text)]).unwrap();
+        let factor = reference.grid_factor(2031).unwrap();
+        assert_eq!(factor.published, Some(jiff::civil::date(2032, 3, 1)));
+        let quoted = text.replace("2032-03-01", "\"2032-03-01\"");
+        let other = Reference::parse(&[("g.toml", &quoted)]).unwrap();
+        let other = other.grid_factor(2031).unwrap();
+        assert_ne!(other.factor.version, factor.factor.version, "the version is that of the text as it was written");
+        let error = Reference::parse(&[("g.toml", &text.replace("2032-03-01", "2032-13-01"))]).unwrap_err().to_string();
+        assert!(error.contains("g.toml, line 7"), "{error}");
     }
 
     #[test]
