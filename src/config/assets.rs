@@ -343,7 +343,7 @@ fn check_summed_units(assets: &[AssetConfig], tree: &Tree, position: usize, prob
 fn check_exit(assets: &[AssetConfig], tree: &Tree, position: usize, exit: &Spanned<AssetId>, problems: &mut Problems) {
     let id = assets[position].id.get_ref();
     let Some(found) = assets.iter().position(|asset| asset.id.get_ref() == exit.get_ref()) else {
-        return report_unknown(assets, exit, "exit", id, problems);
+        return report_unknown(assets, exit, "exit", ("asset", id), problems);
     };
     if !tree.is_inside(found, position) {
         problems.error(

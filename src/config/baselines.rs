@@ -7,8 +7,9 @@ use serde_spanned::Spanned;
 
 use super::assets::Assets;
 use super::component::Component;
+use super::spelling;
 use super::tags::Tags;
-use super::tree::{index, report_unknown};
+use super::tree::index;
 use crate::engine::baseline::fit::DRIVERS_MAX;
 use crate::engine::baseline::{Baseline, Driver, DriverKind};
 use crate::engine::config::AssetConfig;
@@ -32,7 +33,11 @@ pub(super) fn check(read: &[Component<BaselineConfig>], assets: &Assets, tags: &
         let id = baseline.asset.get_ref();
         match assets.assets.iter().find(|asset| asset.id.get_ref() == id) {
             Some(asset) => check_asset(asset, baseline, problems),
-            None if assets.is_complete => report_unknown(&assets.assets, &baseline.asset, "asset", id, problems),
+            None if assets.is_complete => {
+                let known: Vec<&str> = assets.assets.iter().map(|asset| asset.id.get_ref().as_str()).collect();
+                let message = format!("asset \"{id}\" of a baseline is not declared");
+                problems.error(baseline.asset.span(), message, spelling::propose(id.as_str(), &known, "\""));
+            }
             None => {}
         }
         if !seen.insert((id, *baseline.valid_from.get_ref())) {

@@ -60,7 +60,7 @@ pub(super) fn check(read: &Channels, assets: &Assets, tags: &Tags, reference: &R
 fn check_parent(channel: &ChannelConfig, assets: &Assets, problems: &mut Problems) {
     let Some(parent) = channel.parent.as_ref().filter(|_| assets.is_complete) else { return };
     if assets.assets.iter().all(|asset| asset.id.get_ref() != parent.get_ref()) {
-        super::tree::report_unknown(&assets.assets, parent, "parent", channel.id.get_ref(), problems);
+        super::tree::report_unknown(&assets.assets, parent, "parent", ("channel", channel.id.get_ref()), problems);
     }
 }
 

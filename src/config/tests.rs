@@ -1,5 +1,9 @@
 //! What a person sees who wrote something wrong.
 
+mod refused_channels;
+mod refused_emissions;
+mod refused_meters;
+
 use super::{load_gateway, load_gateway_with, load_hub, place, profile_files, render, render_json};
 use crate::model::id::AssetId;
 use crate::model::problem::{Problems, Severity};
@@ -41,6 +45,70 @@ fn one_error(from: &str, to: &str, needle: &str, words: &[&str]) {
     for word in words {
         assert!(shown.contains(word), "{word}: {shown}");
     }
+}
+
+/// A site to which the tables of refusals add what can't be.
+const SITE: &str = r#"[gateway]
+id         = "tt-0042"
+enterprise = "9900000016"
+park       = "tan-thuan"
+site       = "tt-main"
+timezone   = "Asia/Ho_Chi_Minh"
+data_dir   = "data"
+
+[[source]]
+type  = "mqtt"
+name  = "m"
+url   = "mqtt://127.0.0.1:1883"
+topic = [{ filter = "m/{point}", format = "json", value = "$.v", time = "$.ts" }]
+point = [
+  { name = "kwh", kind = "counter", unit = "kWh" },
+  { name = "kwh2", kind = "counter", unit = "kWh" },
+  { name = "gas", kind = "counter", unit = "m3" },
+  { name = "coal", kind = "counter", unit = "t" },
+  { name = "water", kind = "counter", unit = "m3" },
+  { name = "temperature", unit = "Cel" },
+  { name = "state", kind = "state", states = { "1" = "producing" } },
+  { name = "so2", unit = "mg/Nm3" },
+  { name = "raw", unit = "mg/m3" },
+  { name = "ph", unit = "1" },
+  { name = "o2", unit = "%" },
+  { name = "flow", unit = "Nm3/h" },
+]
+
+[[asset]]
+id       = "site"
+boundary = { electricity = ["m.kwh"] }
+
+[[asset]]
+id     = "press-1"
+parent = "site"
+
+[calendar]
+shifts = [{ name = "ca-1", from = "06:00", to = "14:00" }]
+
+"#;
+
+/// Returns every error of what is added to [`SITE`], and where the mark § stands in it.
+fn problems_of(said: &str) -> (Vec<(usize, usize, String)>, (usize, usize)) {
+    let marked = format!("{SITE}{said}\n");
+    let mark = marked.find('§').unwrap();
+    let text = marked.replacen('§', "", 1);
+    let at = place(&text, mark);
+    let (_, problems) = load_gateway("gateway.toml", &text);
+    assert!(problems.0.iter().all(|problem| !problem.help.is_empty()), "{said}: nothing says what to do");
+    (errors(&text, &problems), (at.line, at.column))
+}
+
+/// Asserts that what is added to [`SITE`] is refused with this message alone, at the mark §.
+fn refused(said: &str, message: &str) {
+    let (found, (line, column)) = problems_of(said);
+    assert_eq!(found, [(line, column, message.to_owned())], "{said}");
+}
+
+#[test]
+fn the_site_of_the_tables_of_refusals_is_accepted() {
+    assert_eq!(load_gateway("gateway.toml", SITE).1, Problems::default());
 }
 
 #[test]

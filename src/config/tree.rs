@@ -150,7 +150,7 @@ fn find_parents(
     for asset in assets {
         let found = asset.parent.as_ref().and_then(|parent| positions.get(parent.get_ref()).copied());
         if let Some(parent) = asset.parent.as_ref().filter(|_| found.is_none()) {
-            report_unknown(assets, parent, "parent", asset.id.get_ref(), problems);
+            report_unknown(assets, parent, "parent", ("asset", asset.id.get_ref()), problems);
             is_complete = false;
         }
         parents.push(found);
@@ -163,14 +163,14 @@ pub(super) fn report_unknown(
     assets: &[AssetConfig],
     wanted: &Spanned<AssetId>,
     role: &str,
-    owner: &AssetId,
+    (kind, owner): (&str, &AssetId),
     problems: &mut Problems,
 ) {
     let known: Vec<&str> =
         assets.iter().map(|asset| asset.id.get_ref().as_str()).filter(|id| *id != owner.as_str()).collect();
     problems.error(
         wanted.span(),
-        format!("{role} \"{}\" of asset \"{owner}\" is not declared", wanted.get_ref()),
+        format!("{role} \"{}\" of {kind} \"{owner}\" is not declared", wanted.get_ref()),
         spelling::propose(wanted.get_ref().as_str(), &known, "\""),
     );
 }
