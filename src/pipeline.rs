@@ -282,6 +282,28 @@ impl Pipeline {
         for batch in batches {
             self.engine.ingest(batch);
         }
+        self.advance_replayed(now, kept)
+    }
+
+    /// As [`Pipeline::replay`], of samples that arrived by `now` and are there tag by tag.
+    ///
+    /// # Errors
+    /// As [`Pipeline::step`].
+    pub fn replay_columns(
+        &mut self,
+        told: Told<'_>,
+        arrived: &Recording,
+        now: Timestamp,
+        kept: Kept<'_>,
+    ) -> Result<Step, PipelineError> {
+        told.to(&mut self.engine);
+        for run in arrived.runs() {
+            self.engine.ingest_run(run, now);
+        }
+        self.advance_replayed(now, kept)
+    }
+
+    fn advance_replayed(&mut self, now: Timestamp, kept: Kept<'_>) -> Result<Step, PipelineError> {
         // Whether or not it is committed here: where it comes from, it was.
         self.engine.observe_clock(now, self.clock_state);
         self.advance(Told::default(), &[], now, Some(kept))

@@ -233,6 +233,21 @@ impl Counter {
         }
     }
 
+    /// Takes the next reading where it plainly goes on from the one before: nothing is suspected, left or told, there
+    /// is no gap, and the growth is expected. Returns since when it grew and by how much; `None` where it is for
+    /// [`Counter::read`] to decide. What comes of it is the same.
+    pub(super) fn follow_plainly(&mut self, limits: &Limits, at: Timestamp, value: i128) -> Option<(Timestamp, i128)> {
+        let line = self.line.filter(|_| self.suspect.is_none() && self.left.is_none() && self.swaps.is_empty())?;
+        let growth = value - line.last.value;
+        let is_next = at > line.last.at && at.ms_since(line.last.at) <= limits.hold_ms.min(HORIZON_MS);
+        if !is_next || growth < 0 || !self.is_expected(limits, &line, growth, at) {
+            return None;
+        }
+        let last = Reading { at, value };
+        self.line = Some(if growth == 0 { Line { last, ..line } } else { self.changed(limits, line, last, growth) });
+        Some((line.last.at, growth))
+    }
+
     /// Decides what is still suspected, as nothing follows: growth that nobody took back is growth, unless it is
     /// beyond the rated maximum.
     pub(super) fn finish(&mut self, limits: &Limits, steps: &mut Vec<Step>) {
@@ -453,8 +468,12 @@ impl Counter {
     /// Returns the line after growth, and learns its rate.
     fn changed(&mut self, limits: &Limits, line: Line, reading: Reading, growth: i128) -> Line {
         let elapsed_ms = i128::from(reading.at.ms_since(line.changed_at).max(1));
-        let rate = growth * 1_000_000 / elapsed_ms;
-        self.peak = Some(self.peak.map_or(rate, |peak| peak.max(rate.min(peak.saturating_mul(USUAL)))).max(1));
+        let grown = product(growth, 1_000_000);
+        // Nearly always it grew no faster than before: then the rate is nobody's business, and need not be divided out.
+        if self.peak.is_none_or(|peak| grown >= product(peak.saturating_add(1), elapsed_ms)) {
+            let rate = grown / elapsed_ms;
+            self.peak = Some(self.peak.map_or(rate, |peak| peak.max(rate.min(product(peak, USUAL)))).max(1));
+        }
         let allowed = limits.max_per_second.unwrap_or(0) * elapsed_ms;
         let spare = (line.spare + allowed - growth * 1_000).clamp(0, allowed);
         Line { last: reading, changed_at: reading.at, spare }
@@ -475,7 +494,7 @@ impl Counter {
         let elapsed_ms = i128::from(at.ms_since(line.changed_at));
         match (limits.max_per_second, self.peak) {
             (Some(limit), _) => growth * 1_000 <= limit * elapsed_ms + line.spare,
-            (None, Some(peak)) => growth * 1_000_000 <= peak.saturating_mul(USUAL).saturating_mul(elapsed_ms),
+            (None, Some(peak)) => product(growth, 1_000_000) <= product(product(peak, USUAL), elapsed_ms),
             (None, None) => true,
         }
     }
@@ -485,6 +504,15 @@ impl Counter {
             self.seams.pop_front();
         }
         self.seams.push_back(seam);
+    }
+}
+
+/// Returns a product, at the limits of i128 where it is beyond them. Most factors have 64 bits, and then it takes one
+/// multiplication.
+fn product(a: i128, b: i128) -> i128 {
+    match (i64::try_from(a), i64::try_from(b)) {
+        (Ok(a), Ok(b)) => i128::from(a) * i128::from(b),
+        _ => a.saturating_mul(b),
     }
 }
 

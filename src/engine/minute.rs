@@ -72,6 +72,14 @@ impl TagMinute {
         }
     }
 
+    /// Adds a state over a part of the minute. One that goes on is one span, however often it is said.
+    pub(super) fn hold(&mut self, from: Timestamp, to: Timestamp, state: MachineState) {
+        match self.states.last_mut() {
+            Some((_, until, last)) if *until == from && *last == state => *until = to,
+            _ => self.states.push((from, to, state)),
+        }
+    }
+
     /// Rounds the integrated power, once for the minute: to the nearest, ties to the even one. What a minute comes to
     /// depends on its own samples alone, so it can be computed again without the minutes before it.
     pub(super) fn round(&mut self) {
@@ -94,6 +102,9 @@ impl Piece {
 
 /// Returns `amount ÷ divisor` as the nearest integer, of two equally near the even one.
 fn round_half_even(amount: i128, divisor: i128) -> i128 {
+    if amount == 0 {
+        return 0;
+    }
     let (quotient, rest) = (amount.div_euclid(divisor), amount.rem_euclid(divisor));
     let is_up = rest * 2 > divisor || (rest * 2 == divisor && quotient % 2 != 0);
     quotient + i128::from(is_up)
@@ -124,10 +135,20 @@ impl Minutes {
         &mut self.0[place].1
     }
 
+    /// Returns the contribution to the newest minute, where a span lies in it as a whole.
+    pub(super) fn newest_with(&mut self, from: Timestamp, to: Timestamp) -> Option<&mut TagMinute> {
+        let (minute, newest) = self.0.back_mut()?;
+        (*minute <= from && from < to && to <= *minute + MINUTE_MS).then_some(newest)
+    }
+
     /// Returns and removes the contribution to a minute.
     pub(super) fn take(&mut self, minute: Timestamp) -> Option<TagMinute> {
-        let place = self.0.binary_search_by_key(&minute, |(at, _)| *at).ok()?;
-        let (_, mut contribution) = self.0.remove(place)?;
+        let (oldest, _) = self.0.front()?;
+        let (_, mut contribution) = if *oldest == minute {
+            self.0.pop_front()?
+        } else {
+            self.0.remove(self.0.binary_search_by_key(&minute, |(at, _)| *at).ok()?)?
+        };
         contribution.round();
         Some(contribution)
     }

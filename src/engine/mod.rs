@@ -64,7 +64,7 @@ use windows::Windows;
 
 use crate::model::fact::{FactRow, Facts};
 use crate::model::record::{ClockState, WindowRecord};
-use crate::model::sample::SampleBatch;
+use crate::model::sample::{SampleBatch, TagRun};
 use crate::model::statement::{Said, Statement};
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::tag::TagIndex;
@@ -345,21 +345,57 @@ impl Engine {
         batch.context.iter().for_each(|event| self.hear_context(event, now));
         for sample in &batch.samples {
             let Some(place) = self.places.get(sample.tag.as_usize()) else { continue };
-            if sample.measured_at > ahead {
-                self.refused.ahead += 1;
-                continue;
+            let reading = (sample.measured_at, sample.quality, sample.value);
+            self.ingest_within(*place as usize, reading, (oldest, ahead), batch.received_at);
+        }
+    }
+
+    /// Takes samples of one tag, column by column, as they arrived. What comes of them is what comes of a batch that has
+    /// them in the same order: the batch's other tags play no part in it.
+    pub fn ingest_run(&mut self, run: TagRun<'_>, received_at: Timestamp) {
+        let now = self.now.max(received_at);
+        let (oldest, ahead) = (now - HORIZON_MS, now + AHEAD_MS_MAX);
+        let Some(place) = self.places.get(run.tag.as_usize()).map(|place| *place as usize) else { return };
+        let (Some(first), Some(last)) = (run.measured_at.first(), run.measured_at.last()) else { return };
+        let spec = self.inputs.get(place).map(|input| &self.plant.tags[input.as_usize()]);
+        let series = self.series.get_mut(place);
+        if let Some((spec, series)) = spec.zip(series)
+            && *first >= oldest
+            && *last <= ahead
+            && series.append(spec.kind, &run)
+        {
+            series.lag_ms = received_at.ms_since(*last).max(0);
+            for at in run.measured_at {
+                if !self.is_closed_at(place, *at) {
+                    break;
+                }
+                self.mark_taken(place, *at);
             }
-            if sample.measured_at < oldest {
-                self.refused.too_late += 1;
-                continue;
-            }
-            let place = *place as usize;
-            if place >= self.series.len() {
-                let (first, last) = self.others.unwrap_or((sample.measured_at, sample.measured_at));
-                self.others = Some((first.min(sample.measured_at), last.max(sample.measured_at)));
-                continue;
-            }
-            self.ingest_one(place, (sample.measured_at, sample.quality, sample.value), batch.received_at);
+            return;
+        }
+        for reading in run.readings() {
+            self.ingest_within(place, reading, (oldest, ahead), received_at);
+        }
+    }
+
+    /// Takes a sample that is not too old and not too far ahead.
+    fn ingest_within(
+        &mut self,
+        place: usize,
+        reading: Reading,
+        (oldest, ahead): (Timestamp, Timestamp),
+        received_at: Timestamp,
+    ) {
+        let at = reading.0;
+        if at > ahead {
+            self.refused.ahead += 1;
+        } else if at < oldest {
+            self.refused.too_late += 1;
+        } else if place >= self.series.len() {
+            let (first, last) = self.others.unwrap_or((at, at));
+            self.others = Some((first.min(at), last.max(at)));
+        } else {
+            self.ingest_one(place, reading, received_at);
         }
     }
 
@@ -369,13 +405,8 @@ impl Engine {
         series.note_lag(reading.0, received_at);
         match series.ingest(spec.kind, reading) {
             Ingested::Taken => {
-                // What it changes of minutes that are closed, the series finds as it books; but for a level.
-                if self.started.is_some() && reading.0 < self.groups[self.group_of_place[place]].closed_until {
-                    if reading.0 < self.exact_from {
-                        self.refused.too_late += 1;
-                    } else {
-                        self.late.mark_sample(spec.name.as_str(), reading.0);
-                    }
+                if self.is_closed_at(place, reading.0) {
+                    self.mark_taken(place, reading.0);
                 }
             }
             Ingested::Duplicate => self.refused.duplicate += 1,
@@ -386,6 +417,22 @@ impl Engine {
                 self.refused.late += 1;
                 self.late.mark_sample(spec.name.as_str(), reading.0);
             }
+        }
+    }
+
+    /// Says whether the minute of an instant is closed for the assets that have an input.
+    fn is_closed_at(&self, place: usize, at: Timestamp) -> bool {
+        self.started.is_some() && at < self.groups[self.group_of_place[place]].closed_until
+    }
+
+    /// Marks a sample that was taken though its minute is closed. What it changes of such minutes the series finds as it
+    /// books; but for a level.
+    fn mark_taken(&mut self, place: usize, at: Timestamp) {
+        if at < self.exact_from {
+            self.refused.too_late += 1;
+        } else {
+            let name = &self.plant.tags[self.inputs[place].as_usize()].name;
+            self.late.mark_sample(name.as_str(), at);
         }
     }
 

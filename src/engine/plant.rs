@@ -119,6 +119,30 @@ impl Plant {
         found
     }
 
+    /// Returns [`Plant::machines`] of every asset, in plant order, in one pass.
+    pub(super) fn all_machines(&self) -> Vec<Option<Machines>> {
+        let mut all = vec![None; self.assets.len()];
+        // What stands in each asset, and a unit that its machines count in. Each stands after its parent.
+        let mut inside: Vec<Option<(Machines, Option<ProductUnit>)>> = vec![None; self.assets.len()];
+        for (position, asset) in self.assets.iter().enumerate().rev() {
+            let own = asset.state.is_some().then(|| Machines {
+                is_calendar_assumed: self.calendar_of(position).is_assumed(),
+                make_unlike_things: false,
+            });
+            let own = own.map(|machine| (machine, asset.makes_products().then_some(asset.product_unit)));
+            let found = own.or(inside[position]);
+            all[position] = found.map(|(machines, _)| machines);
+            if let (Some(parent), Some((machines, unit))) = (asset.parent, found) {
+                let (held, held_unit) = inside[parent].get_or_insert_with(Default::default);
+                let are_unlike = held_unit.zip(unit).is_some_and(|(held, unit)| held != unit);
+                held.is_calendar_assumed |= machines.is_calendar_assumed;
+                held.make_unlike_things |= machines.make_unlike_things || are_unlike;
+                *held_unit = held_unit.or(unit);
+            }
+        }
+        all
+    }
+
     /// Returns every tag that is an input of an asset, ascending, each once.
     pub fn inputs(&self) -> Vec<TagIndex> {
         let mut inputs: Vec<TagIndex> = self.assets.iter().flat_map(Asset::inputs).collect();
@@ -354,5 +378,45 @@ impl SumChildren {
     /// Says whether a medium is summed.
     pub fn has(&self, medium: Medium) -> bool {
         self.media.contains(&medium)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
+    use super::{Asset, Plant};
+    use crate::engine::calendar::{Calendar, Shift};
+    use crate::model::id::{AssetId, Digest, SiteId};
+    use crate::model::record::Level;
+    use crate::model::tag::TagIndex;
+    use crate::model::unit::ProductUnit;
+
+    proptest! {
+        #[test]
+        fn one_pass_over_all_assets_finds_the_machines_that_asking_for_each_finds(
+            drawn in prop::collection::vec((any::<prop::sample::Index>(), any::<[bool; 4]>()), 1..30)
+        ) {
+            let midnight = jiff::civil::Time::midnight();
+            let zone = jiff::tz::TimeZone::UTC;
+            let calendars = vec![
+                Calendar::round_the_clock(zone.clone()),
+                Calendar::new(zone, vec![Shift::new("all day", midnight, midnight)], [], []),
+            ];
+            let mut plant = Plant::new(SiteId::new("site").unwrap(), calendars[0].clone(), Digest::ZERO)
+                .with_calendars(calendars);
+            for (position, (parent, [has_state, counts, is_planned, weighs])) in drawn.into_iter().enumerate() {
+                let parent = (position > 0).then(|| parent.index(position));
+                plant.assets.push(Asset {
+                    state: has_state.then_some(TagIndex(0)),
+                    total: counts.then_some(TagIndex(1)),
+                    calendar: usize::from(is_planned),
+                    product_unit: if weighs { ProductUnit::Kilogram } else { ProductUnit::Piece },
+                    ..Asset::new(AssetId::new(&format!("asset-{position}")).unwrap(), parent, Level::Unit)
+                });
+            }
+            let each: Vec<_> = (0..plant.assets.len()).map(|asset| plant.machines(asset)).collect();
+            prop_assert_eq!(plant.all_machines(), each);
+        }
     }
 }

@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assemble::{self, Contributions, Span};
 use super::closing::block_of;
 use super::late::Spans;
-use super::series::{Reading, ordered};
+use super::series::ordered;
 use super::windows::Change;
 use super::{Blocks, Effects, Engine, Revision, TagMinute, stage};
 use crate::model::fact::{FactRow, Facts, Measure};
-use crate::model::sample::Sample;
+use crate::model::sample::TagColumns;
 use crate::model::tag::{TagIndex, TagKind};
 use crate::model::time::{MINUTE_MS, Timestamp, Window};
 
@@ -46,11 +46,11 @@ pub trait History {
     type Error;
 
     /// Returns, by position in `tags`, every stored sample of the span and, of each tag, at least `around` usable ones
-    /// before it and after it where there are so many; in any order, delivered twice or not.
+    /// before it and after it where there are so many; delivered twice or not, in any order, but ascending is quicker.
     ///
     /// # Errors
     /// As the store's.
-    fn samples(&self, tags: &[TagIndex], span: Window, around: usize) -> Result<Vec<Vec<Sample>>, Self::Error>;
+    fn samples(&self, tags: &[TagIndex], span: Window, around: usize) -> Result<Vec<TagColumns>, Self::Error>;
 
     /// Returns the stored facts of an asset, by its position, in a span of minutes, ascending.
     ///
@@ -171,15 +171,14 @@ impl Engine {
                     self.mark_takers(place, entered);
                 }
             }
-            self.catch_up(place, readings, &due, span);
+            self.catch_up(place, &readings, &due, span);
         }
         Ok(whole)
     }
 
     /// Returns the samples that the engine has processed, ascending, each instant once.
-    fn known(&self, place: usize, samples: Vec<Sample>) -> Vec<Reading> {
-        let watermark = self.watermark(place);
-        ordered(samples.into_iter().filter(|sample| sample.measured_at <= watermark))
+    fn known(&self, place: usize, samples: TagColumns) -> TagColumns {
+        ordered(samples, self.watermark(place))
     }
 
     /// Returns up to where the samples of an input are processed.
@@ -188,14 +187,15 @@ impl Engine {
     }
 
     /// Returns the spans whose minutes the late samples within `window` change.
-    fn affected(&self, place: usize, readings: &[Reading], window: Window) -> Option<Window> {
+    fn affected(&self, place: usize, readings: &TagColumns, window: Window) -> Option<Window> {
         let spec = &self.plant.tags[self.inputs[place].as_usize()];
-        let from = readings.partition_point(|(at, ..)| *at < window.start);
-        let to = readings.partition_point(|(at, ..)| *at < window.end);
-        let late = &readings[from..to];
-        let ((first, ..), (last, ..)) = (late.first()?, late.last()?);
-        let next = readings.get(to).map(|(at, ..)| *at);
-        let before = from.checked_sub(1).map_or(*first, |before| readings[before].0);
+        let (instants, qualities) = (readings.measured_at(), readings.qualities());
+        let from = instants.partition_point(|at| *at < window.start);
+        let to = instants.partition_point(|at| *at < window.end);
+        let late = &instants[from..to];
+        let (first, last) = (late.first()?, late.last()?);
+        let next = instants.get(to).copied();
+        let before = from.checked_sub(1).map_or(*first, |before| instants[before]);
         match spec.kind {
             TagKind::Gauge | TagKind::State => {
                 let held = if self.series[place].is_confirmed() { self.now } else { *last + spec.hold_ms };
@@ -207,11 +207,11 @@ impl Engine {
                 Some(Window { start: *first - period_ms, end })
             }
             TagKind::Counter { .. } => {
-                let usable = |(_, quality, _): &&Reading| quality.is_usable();
-                let earlier = readings[..from].iter().rev().filter(usable).take(NEIGHBOURS).last();
-                let later = readings[to..].iter().filter(usable).take(NEIGHBOURS).last();
-                let start = earlier.map_or(*first, |(at, ..)| *at);
-                let end = later.map_or(self.now, |(at, ..)| *at);
+                let usable = |place: &usize| qualities[*place].is_usable();
+                let earlier = (0..from).rev().filter(usable).take(NEIGHBOURS).last();
+                let later = (to..instants.len()).filter(usable).take(NEIGHBOURS).last();
+                let start = earlier.map_or(*first, |place| instants[place]);
+                let end = later.map_or(self.now, |place| instants[place]);
                 Some(Window { start, end: end.max(*last + 1) })
             }
         }
@@ -219,9 +219,9 @@ impl Engine {
 
     /// Returns the minute of the next usable state after late ones, however far: whether it begins a failure depends on
     /// the state before it.
-    fn entered(&self, place: usize, readings: &[Reading], window: Window) -> Option<Window> {
+    fn entered(&self, place: usize, readings: &TagColumns, window: Window) -> Option<Window> {
         let is_state = self.plant.tags[self.inputs[place].as_usize()].kind == TagKind::State;
-        let next = readings.iter().find(|(at, quality, _)| *at >= window.end && quality.is_usable());
+        let next = readings.readings().find(|(at, quality, _)| *at >= window.end && quality.is_usable());
         next.filter(|_| is_state).map(|(at, ..)| Window { start: at.minute(), end: at.minute() + MINUTE_MS })
     }
 
@@ -236,16 +236,17 @@ impl Engine {
 
     /// A late reading that few usable ones have followed, or none, is part of where the counter stands, of what it has yet
     /// to decide, or the state that is known.
-    fn catch_up(&mut self, place: usize, readings: Vec<Reading>, due: &Spans, span: Window) {
+    fn catch_up(&mut self, place: usize, readings: &TagColumns, due: &Spans, span: Window) {
         let spec = &self.plant.tags[self.inputs[place].as_usize()];
         let is_late = |at: Timestamp| due.iter().any(|window| window.contains(at));
-        let is_usable = |(_, quality, _): &&Reading| quality.is_usable();
+        let instants = readings.measured_at().iter().zip(readings.qualities());
+        let usable = instants.rev().filter(|(_, quality)| quality.is_usable());
         let following = match spec.kind {
             TagKind::Counter { .. } => NEIGHBOURS,
             TagKind::State => 1,
             TagKind::Gauge | TagKind::Interval { .. } => return,
         };
-        if readings.iter().rev().filter(is_usable).take(following).any(|(at, ..)| is_late(*at)) {
+        if usable.take(following).any(|(at, _)| is_late(*at)) {
             // What was confirmed since holds of it too.
             let until_now = Window { start: span.start, end: self.now };
             let again = self.series[place].again(spec, readings, until_now, self.watermark(place), self.has_ended);
@@ -299,7 +300,7 @@ impl Engine {
         for (place, samples) in places.into_iter().zip(history.samples(&tags, read, AROUND)?) {
             let spec = &self.plant.tags[self.inputs[place].as_usize()];
             let readings = self.known(place, samples);
-            let mut again = self.series[place].again(spec, readings, hull, self.watermark(place), self.has_ended);
+            let mut again = self.series[place].again(spec, &readings, hull, self.watermark(place), self.has_ended);
             let of_minute = |at: i64| hull.start + at * MINUTE_MS;
             let minutes = (0..hull.length_ms() / MINUTE_MS).map(of_minute);
             let contributions = minutes.filter_map(|minute| Some((minute, again.close(spec, minute)?))).collect();

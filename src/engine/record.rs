@@ -27,6 +27,7 @@ pub(super) struct Closed {
 pub(super) fn close(plant: &Plant, clock: &ClockHistory, closed: Vec<Closed>) -> Vec<WindowRecord> {
     let mut records = Vec::with_capacity(closed.len());
     let mut common: Option<(Window, KpiContext, ClockState)> = None;
+    let machines = if closed.is_empty() { Vec::new() } else { plant.all_machines() };
     for Closed { position, open: OpenWindow { grain, window, facts, .. } } in closed {
         if facts.is_empty() {
             continue;
@@ -35,8 +36,8 @@ pub(super) fn close(plant: &Plant, clock: &ClockHistory, closed: Vec<Closed>) ->
             common = Some((window, context(plant, window), clock.worst(window)));
         }
         if let Some((_, context, clock)) = &common {
-            let context = of_asset(context.clone(), plant, position, window, &facts);
-            records.push(record(plant, *clock, &plant.assets[position], grain, window, 1, facts, &context));
+            let of_asset = of_asset(context.clone(), plant, position, machines[position], window, &facts);
+            records.push(record(plant, *clock, &plant.assets[position], grain, window, 1, facts, &of_asset));
         }
     }
     records
@@ -100,7 +101,7 @@ fn used(plant: &Plant, asset: usize, window: Window, facts: &Facts) -> UsedFacto
 
 /// Returns what KPIs of an asset's window need beside facts.
 pub fn context_of(plant: &Plant, asset: usize, window: Window, facts: &Facts) -> KpiContext {
-    of_asset(context(plant, window), plant, asset, window, facts)
+    of_asset(context(plant, window), plant, asset, plant.machines(asset), window, facts)
 }
 
 /// Returns what KPIs of this window need beside facts, whatever the asset.
@@ -112,12 +113,18 @@ fn context(plant: &Plant, window: Window) -> KpiContext {
 
 /// Adds to the context of a window what is the asset's own: the factors in its facts, the media it sums, whether a
 /// calendar plans its machines, and whether they make unlike things.
-fn of_asset(context: KpiContext, plant: &Plant, asset: usize, window: Window, facts: &Facts) -> KpiContext {
+fn of_asset(
+    context: KpiContext,
+    plant: &Plant,
+    asset: usize,
+    machines: Option<Machines>,
+    window: Window,
+    facts: &Facts,
+) -> KpiContext {
     let summed = plant.assets.get(asset).map(|asset| {
         let media = asset.sum_children.media.iter().copied();
         media.filter(|medium| !asset.boundary.has(*medium)).collect()
     });
-    let machines = plant.machines(asset);
     let context = match machines {
         Some(Machines { is_calendar_assumed, .. }) => KpiContext { calendar_assumed: is_calendar_assumed, ..context },
         None => context,

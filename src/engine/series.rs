@@ -13,7 +13,7 @@ use super::counter::{Booking, Counter, Limits, Note, Share, Step, ToldSwap};
 pub(super) use super::minute::{Level, TagMinute};
 use super::minute::{Minutes, Piece, each_minute};
 use crate::model::number::Number;
-use crate::model::sample::{Quality, Sample};
+use crate::model::sample::{Quality, TagColumns, TagRun, is_ascending};
 use crate::model::state::MachineState;
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::tag::{TagKind, TagSpec};
@@ -155,6 +155,17 @@ impl Series {
         }
     }
 
+    /// Takes samples that follow everything that is here, ascending, each instant once; says no where they don't.
+    pub(super) fn append(&mut self, kind: TagKind, run: &TagRun<'_>) -> bool {
+        let Some(first) = run.measured_at.first() else { return true };
+        let is_next = self.pending.back().is_none_or(|(last, ..)| *first > *last) && !self.has_passed(kind, *first);
+        let is_plain = is_next && is_ascending(run.measured_at);
+        if is_plain {
+            self.pending.extend(run.readings());
+        }
+        is_plain
+    }
+
     /// Says whether an instant lies before what is processed. A counter that was confirmed was read then.
     fn has_passed(&self, kind: TagKind, at: Timestamp) -> bool {
         let confirmed = self.confirmed_until.filter(|_| matches!(kind, TagKind::Counter { .. }));
@@ -233,18 +244,28 @@ impl Series {
     /// Books every waiting sample up to and including `watermark`. Nothing of a gauge or state is booked before
     /// `closed_until`: those minutes are closed as they were. Says whether there was any.
     pub(super) fn process(&mut self, spec: &TagSpec, watermark: Timestamp, closed_until: Timestamp) -> bool {
-        let is_due = |at: Timestamp| at <= watermark;
         let mut moved = false;
-        if self.pending.front().is_some_and(|(at, ..)| is_due(*at)) {
-            let limits = limits(spec);
-            while let Some(reading) = self.pending.front().copied().filter(|(at, ..)| is_due(*at)) {
-                self.pending.pop_front();
-                self.process_one(spec, &limits, reading, closed_until);
-            }
+        if self.pending.front().is_some_and(|(at, ..)| *at <= watermark) {
+            // Taken out for the while: nothing that is booked adds to what waits.
+            let mut pending = std::mem::take(&mut self.pending);
+            let due = pending.partition_point(|(at, ..)| *at <= watermark);
+            self.process_readings(spec, pending.drain(..due), closed_until);
+            self.pending = pending;
             moved = true;
         }
         moved |= !self.confirmations.is_empty() && self.book_confirmations(spec, watermark + 1, closed_until);
         moved
+    }
+
+    /// Books readings, ascending, each instant once.
+    fn process_readings(&mut self, spec: &TagSpec, readings: impl Iterator<Item = Reading>, closed_until: Timestamp) {
+        let limits = limits(spec);
+        let mut newest = None;
+        for reading in readings {
+            self.process_one(spec, &limits, reading, closed_until);
+            newest = Some(reading);
+        }
+        self.seen = newest.or(self.seen);
     }
 
     fn process_one(&mut self, spec: &TagSpec, limits: &Limits, (at, quality, value): Reading, closed_until: Timestamp) {
@@ -272,7 +293,6 @@ impl Series {
         if micro.is_some() {
             self.usable = Some(at);
         }
-        self.seen = Some((at, quality, value));
     }
 
     /// Books what was confirmed before an instant: the last value stands at each confirmation as if it had been said
@@ -353,13 +373,13 @@ impl Series {
     pub(super) fn again(
         &self,
         spec: &TagSpec,
-        samples: Vec<Reading>,
+        samples: &TagColumns,
         span: Window,
         watermark: Timestamp,
         has_ended: bool,
     ) -> Self {
         let mut again = Self { keeps_pieces: self.keeps_pieces, counter: self.counter.primed(), ..Self::default() };
-        if let Some((first, ..)) = samples.first() {
+        if let Some(first) = samples.measured_at().first() {
             let mut steps = Vec::new();
             let is_applied = |swap: &&ToldSwap| swap.at > *first && self.applied.contains(&swap.id);
             for swap in self.told.iter().filter(is_applied) {
@@ -367,8 +387,11 @@ impl Series {
             }
             again.confirmations = self.confirmed_between(spec, *first, span.end.min(watermark));
         }
-        again.pending = samples.into();
-        again.process(spec, watermark, span.start);
+        let due = samples.readings().take_while(|(at, ..)| *at <= watermark);
+        again.process_readings(spec, due, span.start);
+        if !again.confirmations.is_empty() {
+            again.book_confirmations(spec, watermark + 1, span.start);
+        }
         if has_ended {
             again.finish(spec);
         }
@@ -428,18 +451,24 @@ impl Series {
             return;
         }
         self.booked_until = to;
-        self.observe(from, to);
         if spec.kind == TagKind::State {
-            if let Some(state) = MachineState::from_code(value) {
-                each_minute(from, to, |minute, start, end| self.minutes.at(minute).states.push((start, end, state)));
-            }
+            let state = MachineState::from_code(value);
+            self.in_minutes(from, to, |minute, from, to| {
+                minute.observed_ms += to.ms_since(from);
+                if let Some(state) = state {
+                    minute.hold(from, to, state);
+                }
+            });
             return;
         }
-        if spec.unit.is_integrated() {
-            each_minute(from, to, |minute, start, end| {
-                self.minutes.at(minute).energy += value * i128::from(end.ms_since(start));
-            });
-        }
+        let is_integrated = spec.unit.is_integrated();
+        self.in_minutes(from, to, |minute, from, to| {
+            let ms = to.ms_since(from);
+            minute.observed_ms += ms;
+            if is_integrated {
+                minute.energy += value * i128::from(ms);
+            }
+        });
         self.book_said(spec, from, to, Ok(value));
     }
 
@@ -456,7 +485,7 @@ impl Series {
     fn book_said(&mut self, spec: &TagSpec, from: Timestamp, to: Timestamp, said: Result<i128, Quality>) {
         // A power is no signal of a channel, and comes often.
         if !matches!(spec.unit.dimension(), Dimension::ActivePower | Dimension::ReactivePower) {
-            each_minute(from, to, |minute, from, to| self.minutes.at(minute).levels.push(Level { from, to, said }));
+            self.in_minutes(from, to, |minute, from, to| minute.levels.push(Level { from, to, said }));
         }
     }
 
@@ -476,10 +505,27 @@ impl Series {
     }
 
     fn process_counter(&mut self, limits: &Limits, at: Timestamp, value: i128) {
+        if let Some((from, growth)) = self.counter.follow_plainly(limits, at, value) {
+            return self.book_growth(from, at, growth);
+        }
         let mut steps = std::mem::take(&mut self.steps);
         self.counter.read(limits, at, value, &mut steps);
         self.take(&mut steps);
         self.steps = steps;
+    }
+
+    /// Books growth that was watched.
+    fn book_growth(&mut self, from: Timestamp, to: Timestamp, growth: i128) {
+        let keeps_pieces = self.keeps_pieces;
+        if let Some(minute) = self.minutes.newest_with(from, to) {
+            minute.observed_ms += to.ms_since(from);
+            if growth != 0 {
+                minute.book(Piece { from, to, amount: growth, substituted: 0 }, keeps_pieces);
+            }
+            return;
+        }
+        self.observe(from, to);
+        self.spread(growth, from, to, |minute, piece| minute.book(piece, keeps_pieces));
     }
 
     /// Books what a counter's readings came to.
@@ -528,23 +574,41 @@ impl Series {
     }
 
     fn observe(&mut self, from: Timestamp, to: Timestamp) {
-        each_minute(from, to, |minute, start, end| self.minutes.at(minute).observed_ms += end.ms_since(start));
+        self.in_minutes(from, to, |minute, from, to| minute.observed_ms += to.ms_since(from));
+    }
+
+    /// Calls `book` with each minute that `[from, to)` touches, and the part in it, ascending.
+    fn in_minutes(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        mut book: impl FnMut(&mut TagMinute, Timestamp, Timestamp),
+    ) {
+        match self.minutes.newest_with(from, to) {
+            Some(minute) => book(minute, from, to),
+            None => each_minute(from, to, |minute, from, to| book(self.minutes.at(minute), from, to)),
+        }
     }
 }
 
-/// Returns samples of one tag ascending, each instant once: of two the better quality, then the larger value.
-pub(super) fn ordered(samples: impl Iterator<Item = Sample>) -> Vec<Reading> {
-    let mut readings: Vec<Reading> = samples.map(|sample| (sample.measured_at, sample.quality, sample.value)).collect();
-    readings.sort_by_key(|(at, ..)| *at);
-    let mut ordered: Vec<Reading> = Vec::with_capacity(readings.len());
-    for reading in readings {
-        match ordered.last_mut().filter(|(at, ..)| *at == reading.0) {
-            None => ordered.push(reading),
-            Some(held) if wins((reading.1, reading.2), (held.1, held.2)) => *held = reading,
-            Some(_) => {}
-        }
+/// Returns the samples of one tag up to an instant, ascending, each instant once: of two the better quality, then the
+/// larger value.
+pub(super) fn ordered(mut samples: TagColumns, until: Timestamp) -> TagColumns {
+    if samples.is_ascending() {
+        let known = samples.measured_at().partition_point(|at| *at <= until);
+        samples.truncate(known);
+        return samples;
     }
-    ordered
+    let mut readings: Vec<Reading> = samples.readings().filter(|(at, ..)| *at <= until).collect();
+    readings.sort_by_key(|(at, ..)| *at);
+    readings.dedup_by(|next, held| {
+        let is_same = next.0 == held.0;
+        if is_same && wins((next.1, next.2), (held.1, held.2)) {
+            *held = *next;
+        }
+        is_same
+    });
+    readings.into_iter().collect()
 }
 
 /// Returns what bounds a counter; nothing but the hold for other kinds.

@@ -1,6 +1,7 @@
 //! The engine as a whole: hand calculations, and the properties the hub relies on.
 
 mod checkpoints;
+mod columns;
 mod confirmations;
 mod late;
 
@@ -19,7 +20,7 @@ use crate::model::fact::{Facts, Measure};
 use crate::model::id::{AssetId, Digest, SiteId, TagName};
 use crate::model::number::Number;
 use crate::model::record::{ClockState, Level, Reason, WindowRecord};
-use crate::model::sample::{Quality, Sample, SampleBatch};
+use crate::model::sample::{Quality, Sample, SampleBatch, TagColumns};
 use crate::model::state::MachineState;
 use crate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
@@ -132,8 +133,9 @@ pub(crate) struct Kept {
 impl History for Kept {
     type Error = std::convert::Infallible;
 
-    fn samples(&self, tags: &[TagIndex], _: Window, _: usize) -> Result<Vec<Vec<Sample>>, Self::Error> {
-        let of = |tag: &TagIndex| self.samples.iter().filter(|sample| sample.tag == *tag).copied().collect();
+    fn samples(&self, tags: &[TagIndex], _: Window, _: usize) -> Result<Vec<TagColumns>, Self::Error> {
+        let reading = |sample: &Sample| (sample.measured_at, sample.quality, sample.value);
+        let of = |tag: &TagIndex| self.samples.iter().filter(|sample| sample.tag == *tag).map(reading).collect();
         Ok(tags.iter().map(of).collect())
     }
 

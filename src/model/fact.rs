@@ -455,18 +455,26 @@ impl Facts {
         self.values.is_empty()
     }
 
+    /// Returns how many measures are present.
+    pub const fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Makes facts without any measure, with room for so many.
+    pub fn with_room(measures: usize) -> Self {
+        Self { present: [0; WORDS], values: Vec::with_capacity(measures) }
+    }
+
     /// Returns the present measures in the order of their codes.
     pub fn iter(&self) -> impl Iterator<Item = (Measure, i128)> + '_ {
-        let mut values = self.values.iter();
-        let words = self.present.iter().enumerate();
-        let codes = words
-            .flat_map(|(word, bits)| (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit));
-        codes.filter_map(move |code| Some((*Measure::ALL.get(code)?, *values.next()?)))
+        let words = (0..).step_by(64).zip(self.present);
+        let codes = words.flat_map(|(first, word)| Bits(word).map(move |bit| first + bit.trailing_zeros() as usize));
+        codes.zip(&self.values).filter_map(|(code, value)| Some((*Measure::ALL.get(code)?, *value)))
     }
 
     /// Merges the facts of another span of the same asset.
     pub fn merge_over_time(&mut self, other: &Self) {
-        self.merge(other, Measure::over_time);
+        self.merge(other, &OVER_TIME);
     }
 
     /// Adds a correction of the same span: every measure, a maximum too, since the correction says by how much it grew.
@@ -476,30 +484,46 @@ impl Facts {
 
     /// Merges the facts of another asset over the same span. A measure that doesn't merge over assets is removed.
     pub fn merge_over_assets(&mut self, other: &Self) {
-        self.merge(other, Measure::over_assets);
+        self.merge(other, &OVER_ASSETS);
     }
 
-    fn merge(&mut self, other: &Self, rule: impl Fn(Measure) -> Merge) {
-        let join = |measure, a: i128, b: i128| match rule(measure) {
-            Merge::Sum => a.saturating_add(b),
-            Merge::Max => a.max(b),
-            Merge::Min => a.min(b),
-            Merge::Never => a,
-        };
-        if self.present == other.present {
-            // Windows of one asset nearly always have the same measures.
-            for ((measure, more), value) in other.iter().zip(&mut self.values) {
-                *value = join(measure, *value, more);
-            }
-        } else {
+    fn merge(&mut self, other: &Self, rules: &Rules) {
+        let is_new = |(mine, theirs): (&u64, &u64)| theirs & !mine != 0;
+        if self.present.iter().zip(&other.present).any(is_new) {
+            // Once for a window: from then on it has whatever its minutes have.
             for (measure, more) in other.iter() {
-                let merged = self.get(measure).map_or(more, |value| join(measure, value, more));
+                let merged = self.get(measure).map_or(more, |value| rules.join(measure, value, more));
                 self.set(measure, merged);
             }
+        } else {
+            self.merge_known(other, rules);
         }
-        let never: Vec<Measure> =
-            self.iter().map(|(measure, _)| measure).filter(|measure| rule(*measure) == Merge::Never).collect();
-        never.into_iter().for_each(|measure| self.remove(measure));
+        if self.present.iter().zip(&rules.never).any(|(present, never)| present & never != 0) {
+            let never: Vec<Measure> =
+                self.iter().map(|(measure, _)| measure).filter(|measure| rules.has_never(*measure)).collect();
+            never.into_iter().for_each(|measure| self.remove(measure));
+        }
+    }
+
+    /// Merges facts that have no measure which isn't present here.
+    fn merge_known(&mut self, other: &Self, rules: &Rules) {
+        let mut values = self.values.iter_mut();
+        let mut more = other.values.iter();
+        for (word, (mine, theirs)) in self.present.iter().zip(other.present).enumerate() {
+            let is_sum = rules.sum[word];
+            for bit in Bits(*mine) {
+                let Some(value) = values.next() else { return };
+                if theirs & bit == 0 {
+                    continue;
+                }
+                let Some(more) = more.next() else { return };
+                if is_sum & bit != 0 {
+                    *value = value.saturating_add(*more);
+                } else if let Some(measure) = Measure::ALL.get(word * 64 + bit.trailing_zeros() as usize) {
+                    *value = rules.join(*measure, *value, *more);
+                }
+            }
+        }
     }
 
     /// Returns only the measures in `kept`: what a share policy lets out.
@@ -526,6 +550,64 @@ impl Facts {
         }
         Some(facts)
     }
+}
+
+/// The set bits of a word, lowest first, each as a word of its own.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        let lowest = self.0 & self.0.wrapping_neg();
+        self.0 ^= lowest;
+        (lowest != 0).then_some(lowest)
+    }
+}
+
+/// How every measure merges in one direction.
+struct Rules {
+    of: fn(Measure) -> Merge,
+    /// By code: the measure is a sum.
+    sum: [u64; WORDS],
+    /// By code: the measure doesn't merge.
+    never: [u64; WORDS],
+}
+
+static OVER_TIME: Rules =
+    Rules { of: Measure::over_time, sum: words_of(true, Merge::Sum), never: words_of(true, Merge::Never) };
+
+static OVER_ASSETS: Rules =
+    Rules { of: Measure::over_assets, sum: words_of(false, Merge::Sum), never: words_of(false, Merge::Never) };
+
+impl Rules {
+    fn join(&self, measure: Measure, a: i128, b: i128) -> i128 {
+        match (self.of)(measure) {
+            Merge::Sum => a.saturating_add(b),
+            Merge::Max => a.max(b),
+            Merge::Min => a.min(b),
+            Merge::Never => a,
+        }
+    }
+
+    fn has_never(&self, measure: Measure) -> bool {
+        (self.of)(measure) == Merge::Never
+    }
+}
+
+/// Returns by code which measures merge in a way, over time or over assets.
+const fn words_of(over_time: bool, wanted: Merge) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    let mut code = 0;
+    while code < MEASURES {
+        let measure = Measure::ALL[code];
+        let rule = if over_time { measure.over_time() } else { measure.over_assets() };
+        if rule as u8 == wanted as u8 {
+            words[code / 64] |= 1 << (code % 64);
+        }
+        code += 1;
+    }
+    words
 }
 
 /// The facts of one asset over one UTC minute.

@@ -137,6 +137,130 @@ pub struct Sample {
     pub quality: Quality,
 }
 
+/// Samples of one tag, column by column: what chunks of the store and recordings give. The columns are equally long;
+/// what one has beyond the shortest counts as not there.
+#[derive(Debug, Clone, Copy)]
+pub struct TagRun<'a> {
+    /// Which tag.
+    pub tag: TagIndex,
+    /// Event times.
+    pub measured_at: &'a [Timestamp],
+    /// The values, scaled to the tag's unit.
+    pub values: &'a [Option<Number>],
+    /// How far each can be relied on.
+    pub qualities: &'a [Quality],
+}
+
+impl TagRun<'_> {
+    /// Returns instant, quality and value of each, in their order.
+    pub fn readings(&self) -> impl Iterator<Item = (Timestamp, Quality, Option<Number>)> {
+        let values = self.qualities.iter().zip(self.values);
+        self.measured_at.iter().zip(values).map(|(at, (quality, value))| (*at, *quality, *value))
+    }
+}
+
+/// The columns of one tag, owned; always equally long.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagColumns {
+    measured_at: Vec<Timestamp>,
+    values: Vec<Option<Number>>,
+    qualities: Vec<Quality>,
+}
+
+impl TagColumns {
+    /// Returns the columns as samples of a tag.
+    pub fn run(&self, tag: TagIndex) -> TagRun<'_> {
+        TagRun { tag, measured_at: &self.measured_at, values: &self.values, qualities: &self.qualities }
+    }
+
+    /// Returns event times.
+    pub fn measured_at(&self) -> &[Timestamp] {
+        &self.measured_at
+    }
+
+    /// Returns how far each value can be relied on.
+    pub fn qualities(&self) -> &[Quality] {
+        &self.qualities
+    }
+
+    /// Returns instant, quality and value of each, in their order.
+    pub fn readings(&self) -> impl Iterator<Item = (Timestamp, Quality, Option<Number>)> {
+        let values = self.qualities.iter().zip(&self.values);
+        self.measured_at.iter().zip(values).map(|(at, (quality, value))| (*at, *quality, *value))
+    }
+
+    /// Says whether each instant comes once, ascending.
+    pub fn is_ascending(&self) -> bool {
+        is_ascending(&self.measured_at)
+    }
+
+    /// Appends one.
+    pub fn push(&mut self, at: Timestamp, quality: Quality, value: Option<Number>) {
+        self.measured_at.push(at);
+        self.values.push(value);
+        self.qualities.push(quality);
+    }
+
+    /// Puts one after every other of its instant or before. Cheap where it is the newest.
+    pub fn insert(&mut self, at: Timestamp, quality: Quality, value: Option<Number>) {
+        let place = match self.measured_at.last() {
+            Some(last) if *last > at => self.measured_at.partition_point(|earlier| *earlier <= at),
+            _ => self.measured_at.len(),
+        };
+        self.measured_at.insert(place, at);
+        self.values.insert(place, value);
+        self.qualities.insert(place, quality);
+    }
+
+    /// Puts them in the order of time; those of one instant stay in theirs.
+    pub fn sort(&mut self) {
+        if self.measured_at.is_sorted() {
+            return;
+        }
+        let mut readings: Vec<(Timestamp, Quality, Option<Number>)> = self.readings().collect();
+        readings.sort_by_key(|(at, ..)| *at);
+        *self = readings.into_iter().collect();
+    }
+
+    /// Leaves the first ones.
+    pub fn truncate(&mut self, length: usize) {
+        self.measured_at.truncate(length);
+        self.values.truncate(length);
+        self.qualities.truncate(length);
+    }
+
+    /// Returns a copy of some places of it; those beyond its end aren't there.
+    #[must_use]
+    pub fn part(&self, from: usize, to: usize) -> Self {
+        let to = to.min(self.measured_at.len());
+        let places = from.min(to)..to;
+        Self {
+            measured_at: self.measured_at[places.clone()].to_vec(),
+            values: self.values[places.clone()].to_vec(),
+            qualities: self.qualities[places].to_vec(),
+        }
+    }
+}
+
+impl Extend<(Timestamp, Quality, Option<Number>)> for TagColumns {
+    fn extend<I: IntoIterator<Item = (Timestamp, Quality, Option<Number>)>>(&mut self, readings: I) {
+        readings.into_iter().for_each(|(at, quality, value)| self.push(at, quality, value));
+    }
+}
+
+impl FromIterator<(Timestamp, Quality, Option<Number>)> for TagColumns {
+    fn from_iter<I: IntoIterator<Item = (Timestamp, Quality, Option<Number>)>>(readings: I) -> Self {
+        let mut columns = Self::default();
+        columns.extend(readings);
+        columns
+    }
+}
+
+/// Says whether each instant comes once, ascending.
+pub fn is_ascending(instants: &[Timestamp]) -> bool {
+    instants.windows(2).all(|pair| pair[0] < pair[1])
+}
+
 /// What one source hands to the pipeline at once: the first of the three hand-overs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleBatch {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::History;
 use crate::engine::plant::Plant;
 use crate::model::fact::Facts;
-use crate::model::sample::{Sample, SampleBatch};
+use crate::model::sample::{Sample, SampleBatch, TagColumns, TagRun};
 use crate::model::tag::TagIndex;
 use crate::model::time::{Timestamp, Window};
 use crate::store::{Store, StoreError};
@@ -23,15 +23,35 @@ pub enum Kept<'a> {
 
 /// A recording by tag, each in the order of time.
 #[derive(Debug, Clone, Default)]
-pub struct Recording(BTreeMap<TagIndex, Vec<Sample>>);
+pub struct Recording(BTreeMap<TagIndex, TagColumns>);
 
-impl Extend<Sample> for Recording {
-    fn extend<I: IntoIterator<Item = Sample>>(&mut self, samples: I) {
-        for sample in samples {
-            let of_tag = self.0.entry(sample.tag).or_default();
-            let place = of_tag.partition_point(|earlier| earlier.measured_at <= sample.measured_at);
-            of_tag.insert(place, sample);
+impl Recording {
+    /// Returns the samples of each tag, by tag.
+    pub(super) fn runs(&self) -> impl Iterator<Item = TagRun<'_>> {
+        self.0.iter().map(|(tag, columns)| columns.run(*tag))
+    }
+
+    /// Adds samples of another one.
+    pub fn merge(&mut self, other: Self) {
+        for (tag, columns) in other.0 {
+            match self.0.get_mut(&tag) {
+                Some(held) => columns.readings().for_each(|(at, quality, value)| held.insert(at, quality, value)),
+                None => {
+                    self.0.insert(tag, columns);
+                }
+            }
         }
+    }
+}
+
+impl FromIterator<Sample> for Recording {
+    fn from_iter<I: IntoIterator<Item = Sample>>(samples: I) -> Self {
+        let mut recording = Self::default();
+        for sample in samples {
+            let of_tag = recording.0.entry(sample.tag).or_default();
+            of_tag.insert(sample.measured_at, sample.quality, sample.value);
+        }
+        recording
     }
 }
 
@@ -47,15 +67,14 @@ pub(super) struct Past<'a> {
 impl History for Past<'_> {
     type Error = StoreError;
 
-    fn samples(&self, tags: &[TagIndex], span: Window, around: usize) -> Result<Vec<Vec<Sample>>, StoreError> {
+    fn samples(&self, tags: &[TagIndex], span: Window, around: usize) -> Result<Vec<TagColumns>, StoreError> {
         let mut samples = match self.kept {
             Kept::Here(through) => self.own.samples_around(tags, span, around, through)?,
             Kept::Elsewhere(store, through) => store.samples_around(tags, span, around, through)?,
             Kept::Recorded(recording, until) => {
-                let of_tag = |tag| recording.0.get(tag).map_or(&[][..], Vec::as_slice);
                 let known = |tag| {
-                    let samples = of_tag(tag);
-                    samples[..samples.partition_point(|sample| sample.measured_at <= until)].to_vec()
+                    let Some(samples) = recording.0.get(tag) else { return TagColumns::default() };
+                    nearest(samples, samples.measured_at().partition_point(|at| *at <= until), span, around)
                 };
                 tags.iter().map(known).collect()
             }
@@ -63,10 +82,15 @@ impl History for Past<'_> {
         let places: BTreeMap<TagIndex, usize> = tags.iter().copied().zip(0..).collect();
         for sample in self.batches.iter().flat_map(|batch| &batch.samples) {
             if let Some(place) = places.get(&sample.tag) {
-                samples[*place].push(*sample);
+                samples[*place].push(sample.measured_at, sample.quality, sample.value);
             }
         }
-        samples.iter_mut().for_each(|samples| trim(samples, span, around));
+        // What is kept and what arrives now overlap, and the store gives more than is asked for: the same samples must
+        // come out wherever they were read from.
+        for samples in &mut samples {
+            samples.sort();
+            *samples = nearest(samples, samples.measured_at().len(), span, around);
+        }
         Ok(samples)
     }
 
@@ -76,16 +100,14 @@ impl History for Past<'_> {
     }
 }
 
-/// Puts samples in order and leaves those of the span with `around` usable ones before and after it.
-fn trim(samples: &mut Vec<Sample>, span: Window, around: usize) {
-    samples.sort_by_key(|sample| sample.measured_at);
-    let from = samples.partition_point(|sample| sample.measured_at < span.start);
-    let to = samples.partition_point(|sample| sample.measured_at < span.end);
-    let usable = |(_, sample): &(usize, &Sample)| sample.quality.is_usable();
-    let last = samples.iter().enumerate().skip(to).filter(usable).nth(around.saturating_sub(1));
-    let last = last.map_or(samples.len(), |(place, _)| place + 1);
-    let first = samples.iter().enumerate().take(from).rev().filter(usable).nth(around.saturating_sub(1));
-    let first = first.map_or(0, |(place, _)| place);
-    samples.truncate(last);
-    samples.drain(..first);
+/// Returns those of the first `known` samples, ascending, that lie in a span, with `around` usable ones before and after
+/// it.
+fn nearest(samples: &TagColumns, known: usize, span: Window, around: usize) -> TagColumns {
+    let (instants, qualities) = (&samples.measured_at()[..known], samples.qualities());
+    let from = instants.partition_point(|at| *at < span.start);
+    let to = instants.partition_point(|at| *at < span.end);
+    let usable = |place: &usize| qualities[*place].is_usable();
+    let last = (to..known).filter(usable).nth(around.saturating_sub(1)).map_or(known, |place| place + 1);
+    let first = (0..from).rev().filter(usable).nth(around.saturating_sub(1)).unwrap_or(0);
+    samples.part(first, last)
 }

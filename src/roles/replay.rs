@@ -15,14 +15,14 @@ use super::told::{Timeline, read_context, read_declarations};
 use crate::engine::plant::Plant;
 use crate::ledger::key::GatewayKey;
 use crate::model::record::ClockState;
-use crate::model::sample::{Quality, Sample, SampleBatch, read_text};
-use crate::model::tag::{SourceIndex, TagIndex};
+use crate::model::sample::{Quality, Sample, read_text};
+use crate::model::tag::TagIndex;
 use crate::model::time::Timestamp;
 use crate::pipeline::{Kept, Pipeline, Recording, Told};
 use crate::store::Store;
 
 /// Samples handed to the engine at once: bounds memory beside the recording itself.
-const BATCH_SAMPLES: usize = 10_000;
+const BATCH_SAMPLES: usize = 100_000;
 
 /// Samples that arrive on one UTC day go together: the engine takes none that is weeks older than its batch unless it
 /// is recorded so. **Unit**: ms.
@@ -140,16 +140,18 @@ fn replay_recording(
         let end = chunk.last().map_or(now, |recorded| recorded.received_at);
         while let Some(at) = timeline.next_until(end) {
             let (earlier, later) = chunk.split_at(chunk.partition_point(|recorded| recorded.received_at < at));
-            pipeline.replay(told, &batch(earlier, at), at, Kept::Recorded(&arrived, at))?;
-            arrived.extend(earlier.iter().map(|recorded| recorded.sample));
+            let columns = columns(earlier);
+            pipeline.replay_columns(told, &columns, at, Kept::Recorded(&arrived, at))?;
+            arrived.merge(columns);
             told = Told::default();
             let said = timeline.take_until(at);
             pipeline.replay(Told { swaps: &[], statements: &said }, &[], at, Kept::Recorded(&arrived, at))?;
             (now, chunk) = (at, later);
         }
         now = now.max(end);
-        pipeline.replay(told, &batch(chunk, end), end, Kept::Recorded(&arrived, end))?;
-        arrived.extend(chunk.iter().map(|recorded| recorded.sample));
+        let columns = columns(chunk);
+        pipeline.replay_columns(told, &columns, end, Kept::Recorded(&arrived, end))?;
+        arrived.merge(columns);
         told = Told::default();
     }
     while let Some(at) = timeline.next() {
@@ -161,16 +163,9 @@ fn replay_recording(
     Ok(rejected)
 }
 
-/// Returns samples as one batch; no samples are no batch.
-fn batch(samples: &[Recorded], received_at: Timestamp) -> Vec<SampleBatch> {
-    let batch = |samples: &[Recorded]| SampleBatch {
-        source: SourceIndex(0),
-        delivery: 0,
-        received_at,
-        samples: samples.iter().map(|recorded| recorded.sample).collect(),
-        context: Vec::new(),
-    };
-    if samples.is_empty() { Vec::new() } else { vec![batch(samples)] }
+/// Returns samples tag by tag.
+fn columns(samples: &[Recorded]) -> Recording {
+    samples.iter().map(|recorded| recorded.sample).collect()
 }
 
 /// One line of a recording.

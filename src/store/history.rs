@@ -11,7 +11,7 @@ use super::chunk;
 use super::error::StoreError;
 use super::tags::TagIds;
 use super::{Store, position};
-use crate::model::sample::Sample;
+use crate::model::sample::{Sample, TagColumns};
 use crate::model::tag::TagIndex;
 use crate::model::time::{MINUTE_MS, Timestamp, Window};
 
@@ -25,7 +25,7 @@ const BACK_MS: i64 = 36 * 24 * 60 * MINUTE_MS;
 #[derive(Debug, Default)]
 struct Found {
     before: BTreeMap<Timestamp, Vec<Sample>>,
-    within: Vec<Sample>,
+    within: TagColumns,
     after: BTreeMap<Timestamp, Vec<Sample>>,
     usable_before: usize,
     usable_after: usize,
@@ -44,7 +44,7 @@ impl Found {
                 self.usable_before -= dropped.iter().filter(|sample| sample.quality.is_usable()).count();
             }
         } else if at < span.end {
-            self.within.push(sample);
+            self.within.push(at, sample.quality, sample.value);
         } else {
             self.after.entry(at).or_default().push(sample);
             self.usable_after += usable;
@@ -60,7 +60,7 @@ impl Found {
 impl Store {
     /// Returns, by position in `tags`, the samples of the span as they were committed up to `through`, and the nearest
     /// ones on either side: of each tag so many that `around` of them are usable, where there are so many. In no order;
-    /// what was delivered twice comes twice.
+    /// what was delivered twice comes twice. A tag whose samples came in the order of time has them ascending.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where stored bytes aren't what was written.
@@ -70,7 +70,7 @@ impl Store {
         span: Window,
         around: usize,
         through: u64,
-    ) -> Result<Vec<Vec<Sample>>, StoreError> {
+    ) -> Result<Vec<TagColumns>, StoreError> {
         let mut found: Vec<Found> = tags.iter().map(|_| Found::default()).collect();
         // Room for one more on either side: duplicates of an instant are told apart by the reader.
         let keep = around * 2;
@@ -80,9 +80,12 @@ impl Store {
             }
         }
         staged(&self.connection, &self.tags, tags, span, keep, through, &mut found)?;
+        let reading = |sample: Sample| (sample.measured_at, sample.quality, sample.value);
         let all = |found: Found| {
-            let nearest = found.before.into_values().chain(found.after.into_values()).flatten();
-            nearest.chain(found.within).collect()
+            let mut all: TagColumns = found.before.into_values().flatten().map(reading).collect();
+            all.extend(found.within.readings());
+            all.extend(found.after.into_values().flatten().map(reading));
+            all
         };
         Ok(found.into_iter().map(all).collect())
     }

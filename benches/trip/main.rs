@@ -10,6 +10,8 @@
     reason = "a benchmark reports and may stop"
 )]
 
+mod engine;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader};
@@ -19,13 +21,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput};
-use parkgate::engine::Engine;
 use parkgate::engine::calendar::Calendar;
 use parkgate::engine::kpi::grid::MissingFactor;
 use parkgate::engine::plant::{Asset, Boundary, Plant};
 use parkgate::model::id::{AssetId, Digest, SiteId, TagName};
 use parkgate::model::number::Number;
-use parkgate::model::record::{ClockState, Level};
+use parkgate::model::record::Level;
 use parkgate::model::sample::{Quality, Sample, SampleBatch};
 use parkgate::model::tag::{Meaning, SourceIndex, TagIndex, TagKind, TagSpec};
 use parkgate::model::time::{Grain, Timestamp};
@@ -64,7 +65,7 @@ boundary = { electricity = ["meter.active_energy_import"] }
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     decode(&mut criterion);
-    engine(&mut criterion);
+    engine::benchmarks(&mut criterion);
     commit(&mut criterion);
     compaction(&mut criterion);
     criterion.final_summary();
@@ -84,31 +85,6 @@ fn decode(criterion: &mut Criterion) {
             bencher.iter(|| words.chunks_exact(2).filter(|pair| decoding.words(black_box(pair)).is_ok()).count());
         });
     }
-    group.finish();
-}
-
-/// Ten minutes of the plant at one sample a second and tag, facts closed each minute.
-fn engine(criterion: &mut Criterion) {
-    let plant = plant();
-    let batches: Vec<SampleBatch> = Series::new().take(600).collect();
-    let samples: usize = batches.iter().map(|batch| batch.samples.len()).sum();
-    let mut group = criterion.benchmark_group("engine");
-    group.sample_size(20).throughput(Throughput::Elements(samples as u64));
-    group.bench_function("samples into facts", |bencher| {
-        bencher.iter_batched(
-            || Engine::new(Arc::clone(&plant), ClockState::Simulated),
-            |mut engine| {
-                let mut facts = 0;
-                for batch in &batches {
-                    engine.ingest(batch);
-                    facts += engine.advance(batch.received_at).facts.len();
-                }
-                assert!(facts > 0, "no minute closed");
-                engine
-            },
-            BatchSize::LargeInput,
-        );
-    });
     group.finish();
 }
 
