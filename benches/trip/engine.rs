@@ -44,7 +44,7 @@ const RUN_SECONDS: i64 = 600;
 const ASSETS: u32 = 10_000;
 
 /// Adds the engine's groups.
-pub fn benchmarks(criterion: &mut Criterion) {
+pub(super) fn benchmarks(criterion: &mut Criterion) {
     facts(criterion);
     columns(criterion);
     month_boundary(criterion);
@@ -117,14 +117,12 @@ fn facts(criterion: &mut Criterion) {
 fn columns(criterion: &mut Criterion) {
     let plant = plant(COLUMN_MACHINES);
     let runs: Vec<(Timestamp, Vec<TagColumns>)> = (0..6).map(|part| runs(START + part * RUN_SECONDS * 1_000)).collect();
-    let samples = (6 * RUN_SECONDS).unsigned_abs() as usize * (COLUMN_MACHINES * POINTS) as usize;
-    let tagged = |columns: &[TagColumns], take: &mut dyn FnMut(TagRun<'_>)| {
-        (0..).map(TagIndex).zip(columns).for_each(|(tag, columns)| take(columns.run(tag)));
-    };
+    let samples = usize::try_from(6 * RUN_SECONDS).unwrap() * (COLUMN_MACHINES * POINTS) as usize;
+
     let mut group = criterion.benchmark_group("engine");
     group.sample_size(20).measurement_time(Duration::from_secs(4)).throughput(Throughput::Elements(samples as u64));
     let plain = bench(&mut group, "plain pass, in columns", Plain::default, |plain| {
-        runs.iter().for_each(|(_, columns)| tagged(columns, &mut |run| plain.take_run(run)));
+        runs.iter().flat_map(|(_, columns)| tagged(columns)).for_each(|run| plain.take_run(run));
         plain.sums.iter().sum::<f64>()
     });
     let taken = bench(
@@ -134,7 +132,7 @@ fn columns(criterion: &mut Criterion) {
         |engine| {
             let mut facts = 0;
             for (until, columns) in &runs {
-                tagged(columns, &mut |run| engine.ingest_run(run, *until));
+                tagged(columns).for_each(|run| engine.ingest_run(run, *until));
                 facts += engine.advance(*until).facts.len();
             }
             assert!(facts >= 59 * plant.assets.len(), "{facts} rows");
@@ -142,6 +140,11 @@ fn columns(criterion: &mut Criterion) {
     );
     group.finish();
     report("samples into facts, in columns", samples, taken, plain);
+}
+
+/// The columns of the tags, in the order of the tags.
+fn tagged(columns: &[TagColumns]) -> impl Iterator<Item = TagRun<'_>> {
+    (0..).map(TagIndex).zip(columns).map(|(tag, columns)| columns.run(tag))
 }
 
 /// Ten minutes of every tag, and when they end.
@@ -273,6 +276,103 @@ fn year(criterion: &mut Criterion) {
         );
     }
     group.finish();
+}
+
+/// Prints what an open asset holds, whether that stays so over a month, and how fast a recording is replayed.
+pub(super) fn reports() {
+    report_memory();
+    report_month();
+    report_replay();
+}
+
+/// Resident memory of 10,000 assets with all windows open, ten minutes into them.
+fn report_memory() {
+    let machines = ASSETS - ASSETS / 101 - 1;
+    let plant = plant(machines);
+    let batches: Vec<SampleBatch> =
+        (0..10).map(|minute| poll(machines, START + minute * MINUTE_MS, minute * 60)).collect();
+    let before = resident_kb();
+    let mut engine = Engine::new(Arc::clone(&plant), ClockState::Simulated);
+    for batch in &batches {
+        engine.ingest(batch);
+        engine.advance(batch.received_at);
+    }
+    let held = resident_kb().saturating_sub(before);
+    let (assets, state) = (plant.assets.len(), engine.checkpoint().len());
+    println!(
+        "memory: {assets} assets with {} inputs and 4 open windows each hold {held} kB, {:.1} kB an asset; their state as \
+         bytes {:.1} kB an asset",
+        plant.tags.len() / assets,
+        per(held, assets),
+        per(state as u64, assets) / 1024.0,
+    );
+}
+
+/// A month of 100 machines, a sample of every input each two minutes.
+fn report_month() {
+    const MONTH_MACHINES: u32 = 100;
+    let mut engine = Engine::new(plant(MONTH_MACHINES), ClockState::Simulated);
+    let mut held = Vec::new();
+    for day in 0..30 {
+        for step in day * 720..(day + 1) * 720 {
+            let batch = poll(MONTH_MACHINES, START + step * 2 * MINUTE_MS, step * 2);
+            engine.ingest(&batch);
+            black_box(engine.advance(batch.received_at));
+        }
+        held.push((resident_kb(), engine.checkpoint().len()));
+    }
+    let of_day = |day: usize| held.get(day - 1).copied().unwrap_or_default();
+    for day in [2, 16, 30] {
+        let (kb, state) = of_day(day);
+        println!("memory after day {day} of a month: the process {kb} kB, the engine's state as bytes {state}");
+    }
+}
+
+/// A recording of 1,000 tags at a sample a minute, a day at once: of as many days as `REPLAY_DAYS` says, 365 for a year.
+fn report_replay() {
+    let days: i64 = std::env::var("REPLAY_DAYS").ok().and_then(|days| days.parse().ok()).unwrap_or(7);
+    let plant = plant(MACHINES);
+    let mut engine = Engine::new(Arc::clone(&plant), ClockState::Simulated);
+    let (mut taken, mut samples, mut facts, mut records) = (Duration::ZERO, 0, 0, 0);
+    for day in 0..days {
+        let column = |tag: u32| {
+            let reading = |minute: i64| {
+                let at = START + (day * 1_440 + minute) * MINUTE_MS + i64::from(tag / POINTS);
+                (Timestamp(at), Quality::Good, Some(value(tag / POINTS, tag % POINTS, day * 1_440 + minute)))
+            };
+            (0..1_440).map(reading).collect()
+        };
+        let columns: Vec<TagColumns> = (0..MACHINES * POINTS).map(column).collect();
+        let until = Timestamp(START + (day + 1) * 1_440 * MINUTE_MS);
+        let start = cpu();
+        tagged(&columns).for_each(|run| engine.ingest_run(run, until));
+        let mut effects = engine.advance(until);
+        while std::mem::take(&mut effects.more) {
+            effects.merge(engine.advance(until));
+        }
+        taken += cpu() - start;
+        samples += columns.len() * 1_440;
+        (facts, records) = (facts + effects.facts.len(), records + effects.records.len());
+    }
+    println!(
+        "replay: {days} days of {} tags at a sample a minute, {:.2} million samples/s: {samples} samples became {facts} \
+         minutes of facts and {records} records in {:.1} s",
+        plant.tags.len(),
+        per_second(samples, taken) / 1e6,
+        taken.as_secs_f64(),
+    );
+}
+
+/// Resident memory of this process.
+fn resident_kb() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * 4
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure with one decimal")]
+fn per(kb: u64, assets: usize) -> f64 {
+    kb as f64 / assets as f64
 }
 
 fn roll_up(minutes: &[Facts], months: &[Window]) -> Vec<Facts> {

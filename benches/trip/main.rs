@@ -70,6 +70,7 @@ fn main() {
     compaction(&mut criterion);
     criterion.final_summary();
     if !std::env::args().any(|argument| argument == "--test") {
+        engine::reports();
         report_stored_size();
         report_idle_box();
     }

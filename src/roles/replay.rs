@@ -22,7 +22,7 @@ use crate::pipeline::{Kept, Pipeline, Recording, Told};
 use crate::store::Store;
 
 /// Samples handed to the engine at once: bounds memory beside the recording itself.
-const BATCH_SAMPLES: usize = 100_000;
+const BATCH_SAMPLES: usize = 10_000;
 
 /// Samples that arrive on one UTC day go together: the engine takes none that is weeks older than its batch unless it
 /// is recorded so. **Unit**: ms.
