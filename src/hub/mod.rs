@@ -11,6 +11,8 @@
 //!
 //! Methods of [`Hub`] block on the database: asynchronous callers use `spawn_blocking`.
 
+#[cfg(test)]
+mod attack;
 pub mod config;
 pub mod directory;
 pub mod figures;

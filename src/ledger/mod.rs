@@ -20,4 +20,6 @@ pub mod stream;
 pub mod verify;
 
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
 pub(crate) mod fixture;
