@@ -49,6 +49,8 @@ enum Role {
     Kpi(roles::kpi::Args),
     /// Emission factors, limits, tariffs and holidays, with their sources and versions.
     Reference(roles::reference::Args),
+    /// What left the box, to whom, how it was answered, and what stayed inside.
+    Egress(roles::egress::Args),
     /// Check signatures, chain and gaps of pages offline.
     Verify(roles::verify::Args),
 }
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Role::Replay(args) => roles::replay::run(&args),
         Role::Kpi(args) => roles::kpi::run(&args),
         Role::Reference(args) => roles::reference::run(&args),
+        Role::Egress(args) => roles::egress::run(&args),
         Role::Verify(args) => roles::verify::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -9,6 +9,7 @@
 //! - `stream`: cuts records into pages after a share policy
 //! - `verify`: checks one page
 //! - `chain`: checks a chain of them and says in sentences what is wrong
+//! - `withheld`: what pages hold of the record log, and what stayed inside
 //!
 //! Nothing here reads a clock, a file or the network, and no page can hold a tag or free text.
 
@@ -18,6 +19,7 @@ pub mod key;
 pub mod page;
 pub mod stream;
 pub mod verify;
+pub mod withheld;
 
 #[cfg(test)]
 mod attack;

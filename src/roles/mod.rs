@@ -9,6 +9,7 @@ pub mod check;
 pub mod context;
 pub mod declare;
 pub mod demo;
+pub mod egress;
 pub mod hub;
 pub mod import;
 pub mod key;

@@ -1,0 +1,474 @@
+//! `parkgate egress`: what left the box, to whom, when, how it was answered, and what stayed inside.
+//!
+//! Read from the box's store, beside a running box or without one. Pages are told by what they say themselves; a page that
+//! was sent can be shown byte for byte.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+
+use super::load;
+use crate::config::Gateway;
+use crate::ledger::page::{Page, PageKind, SignedPage};
+use crate::ledger::verify::read_page;
+use crate::ledger::withheld::{Released, Withheld};
+use crate::model::id::{Digest, StreamName};
+use crate::model::share::SharePolicy;
+use crate::model::time::Timestamp;
+use crate::store::{Cargo, Exchange, Outcome, Reader};
+
+/// Rows read from the store at a time.
+const AT_ONCE: usize = 100;
+
+/// Arguments of `parkgate egress`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration.
+    #[arg(short, long, default_value = "gateway.toml")]
+    config: PathBuf,
+    /// Only to this sink.
+    #[arg(long)]
+    sink: Option<String>,
+    /// Only from this instant on: of a page when it was cut, of an exchange when sending began, of a record when its
+    /// window began. RFC 3339, like 2026-11-20T00:00:00+07:00.
+    #[arg(long)]
+    since: Option<Timestamp>,
+    /// Only before this instant.
+    #[arg(long)]
+    until: Option<Timestamp>,
+    /// Show one page instead, byte for byte as it is signed and sent: stream/epoch/number, like hepza/1/2.
+    #[arg(long, value_name = "STREAM/EPOCH/NUMBER", conflicts_with_all = ["sink", "since", "until", "json"])]
+    page: Option<PageName>,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The name of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PageName {
+    stream: StreamName,
+    epoch: u32,
+    seq: u64,
+}
+
+impl FromStr for PageName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('/');
+        let (stream, epoch, seq) = (parts.next(), parts.next(), parts.next());
+        let read = || {
+            let stream = StreamName::new(stream?).ok()?;
+            Some(Self { stream, epoch: epoch?.parse().ok()?, seq: seq?.parse().ok()? })
+        };
+        match (read(), parts.next()) {
+            (Some(name), None) => Ok(name),
+            _ => Err("a page is named stream/epoch/number, like hepza/1/2".to_owned()),
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Default)]
+struct Filter<'f> {
+    sink: Option<&'f str>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Filter<'_> {
+    fn takes(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// A sink's second cursor, like `floor.samples`, is the sink's too.
+    fn is_of(&self, sink: &str) -> bool {
+        self.sink
+            .is_none_or(|wanted| sink.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    }
+}
+
+/// One line of the answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Told {
+    Page(PageTold),
+    Exchange(ExchangeTold),
+    Withheld(WithheldTold),
+}
+
+#[derive(Debug, Serialize)]
+struct PageTold {
+    sink: StreamName,
+    epoch: u32,
+    seq: u64,
+    created_at: Timestamp,
+    kind: PageKind,
+    records: usize,
+    bytes: usize,
+    hash: Digest,
+    /// Whether the destination said that it holds the page.
+    acknowledged: bool,
+    /// Of a policy page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<SharePolicy>,
+    /// Of a policy page: the facts that go out with each KPI.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    reveals: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExchangeTold {
+    sink: String,
+    at: Timestamp,
+    destination: String,
+    what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u32>,
+    first: u64,
+    last: u64,
+    bytes: u64,
+    hash: Digest,
+    outcome: &'static str,
+    answer: String,
+}
+
+#[derive(Debug, Serialize)]
+struct WithheldTold {
+    sink: StreamName,
+    #[serde(flatten)]
+    withheld: Withheld,
+}
+
+/// Tells what left, or shows one page.
+///
+/// # Errors
+/// A store that can't be read; a sink or page that isn't there.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let Some(gateway) = load::gateway(&args.config)? else { return Ok(load::refused()) };
+    let directory = gateway.gateway.data_dir.get_ref();
+    let reader = Reader::open(directory).with_context(|| format!("the store in {}", directory.display()))?;
+    let mut out = std::io::stdout().lock();
+    if let Some(name) = &args.page {
+        out.write_all(&page_bytes(&reader, name)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let filter = Filter { sink: args.sink.as_deref(), since: args.since, until: args.until };
+    if let Some(sink) = filter.sink {
+        check_sink(sink, &gateway, &reader)?;
+    }
+    tell(&reader, &filter, |told| print(&mut out, &told, args.json))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn page_bytes(reader: &Reader, PageName { stream, epoch, seq }: &PageName) -> anyhow::Result<Vec<u8>> {
+    match reader.page(stream, *epoch, *seq)? {
+        Some(page) => Ok(page.bytes),
+        None => bail!("the store holds no page {stream}/{epoch}/{seq}; `parkgate egress` lists those it holds"),
+    }
+}
+
+/// A sink that was removed from the configuration is still known by its pages.
+fn check_sink(sink: &str, gateway: &Gateway, reader: &Reader) -> anyhow::Result<()> {
+    let mut names: Vec<String> = reader.heads()?.keys().map(ToString::to_string).collect();
+    names.extend(gateway.platforms.iter().map(|sink| sink.name.get_ref().to_string()));
+    names.extend(gateway.influx.iter().map(|sink| sink.name.get_ref().to_string()));
+    names.extend(gateway.brokers.iter().map(|sink| sink.name.get_ref().to_string()));
+    names.sort();
+    names.dedup();
+    if names.iter().all(|name| name != sink) {
+        bail!("there is no sink \"{sink}\": the configuration and the store know {}", names.join(", "));
+    }
+    Ok(())
+}
+
+/// Tells the pages of each stream, then what stayed inside, then every exchange.
+fn tell(reader: &Reader, filter: &Filter<'_>, mut take: impl FnMut(Told) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    for (stream, head) in reader.heads()?.into_iter().filter(|(stream, _)| filter.is_of(stream.as_str())) {
+        let acknowledged = acknowledged(reader, &stream)?;
+        let mut released = Released::default();
+        for epoch in 1..=head.epoch {
+            let through = acknowledged.get(&epoch).copied().unwrap_or(0);
+            let mut after = 0;
+            loop {
+                let pages = reader.pages_after(&stream, epoch, after, AT_ONCE)?;
+                let Some(last) = pages.last() else { break };
+                after = last.seq;
+                for signed in &pages {
+                    let place = || format!("page {stream}/{epoch}/{} of the store", signed.seq);
+                    let page = read_page(&signed.bytes).with_context(place)?;
+                    released.add(&page);
+                    if filter.takes(page.created_at) {
+                        take(Told::Page(page_told(signed, page, signed.seq <= through)))?;
+                    }
+                }
+            }
+        }
+        let withheld = withheld(reader, filter, &released)?;
+        take(Told::Withheld(WithheldTold { sink: stream, withheld }))?;
+    }
+    let mut after = 0;
+    loop {
+        let exchanges = reader.exchanges(None, after, AT_ONCE)?;
+        let Some((last, _)) = exchanges.last() else { return Ok(()) };
+        after = *last;
+        for (_, exchange) in exchanges {
+            if filter.is_of(&exchange.sink) && filter.takes(exchange.at) {
+                take(Told::Exchange(exchange_told(exchange)))?;
+            }
+        }
+    }
+}
+
+/// Returns through which page each epoch was acknowledged: the present one by its cursor, earlier ones by the exchanges.
+fn acknowledged(reader: &Reader, stream: &StreamName) -> anyhow::Result<BTreeMap<u32, u64>> {
+    let mut through = BTreeMap::new();
+    let mut after = 0;
+    loop {
+        let exchanges = reader.exchanges(Some(stream.as_str()), after, AT_ONCE)?;
+        let Some((last, _)) = exchanges.last() else { break };
+        after = *last;
+        for (_, exchange) in &exchanges {
+            if let (Cargo::Pages, Some(epoch), Outcome::Acknowledged) =
+                (exchange.cargo, exchange.epoch, exchange.outcome)
+            {
+                let held: &mut u64 = through.entry(epoch).or_default();
+                *held = exchange.last.max(*held);
+            }
+        }
+    }
+    // The cursor follows what the destination holds, backwards too, so it has the last word on its epoch.
+    if let Ok(epoch) = u32::try_from(reader.cursor(&format!("{stream}.epoch"))?) {
+        through.insert(epoch, reader.cursor(stream.as_str())?);
+    }
+    Ok(through)
+}
+
+fn withheld(reader: &Reader, filter: &Filter<'_>, released: &Released) -> anyhow::Result<Withheld> {
+    let mut withheld = Withheld::default();
+    let mut after = 0;
+    loop {
+        let records = reader.records_after(after, AT_ONCE)?;
+        let Some((last, _)) = records.last() else { return Ok(withheld) };
+        after = *last;
+        for (_, record) in records.iter().filter(|(_, record)| filter.takes(record.window.start)) {
+            released.compare(record, &mut withheld);
+        }
+    }
+}
+
+fn page_told(signed: &SignedPage, page: Page, acknowledged: bool) -> PageTold {
+    PageTold {
+        sink: page.stream,
+        epoch: page.epoch,
+        seq: page.seq,
+        created_at: page.created_at,
+        kind: page.kind,
+        records: page.records.len(),
+        bytes: signed.bytes.len(),
+        hash: signed.hash,
+        acknowledged,
+        policy: page.policy,
+        reveals: page.reveals,
+    }
+}
+
+fn exchange_told(exchange: Exchange) -> ExchangeTold {
+    ExchangeTold {
+        sink: exchange.sink,
+        at: exchange.at,
+        destination: exchange.destination,
+        what: exchange.cargo.as_str(),
+        name: exchange.name,
+        epoch: exchange.epoch,
+        first: exchange.first,
+        last: exchange.last,
+        bytes: exchange.bytes,
+        hash: exchange.hash,
+        outcome: exchange.outcome.as_str(),
+        answer: exchange.answer,
+    }
+}
+
+fn print(out: &mut impl Write, told: &Told, json: bool) -> anyhow::Result<()> {
+    if json {
+        serde_json::to_writer(&mut *out, told)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    match told {
+        Told::Page(page) => print_page(out, page),
+        Told::Exchange(exchange) => {
+            let name = exchange.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+            let epoch = exchange.epoch.map(|epoch| format!("{epoch}/")).unwrap_or_default();
+            writeln!(
+                out,
+                "{} to {} at {}: {}{name} {epoch}{} to {epoch}{}, {} bytes, {}: {}",
+                exchange.sink,
+                exchange.destination,
+                exchange.at,
+                exchange.what,
+                exchange.first,
+                exchange.last,
+                exchange.bytes,
+                exchange.outcome,
+                exchange.answer
+            )?;
+            Ok(())
+        }
+        Told::Withheld(WithheldTold { sink, withheld }) => print_withheld(out, sink, withheld),
+    }
+}
+
+fn print_page(out: &mut impl Write, page: &PageTold) -> anyhow::Result<()> {
+    let PageTold { sink, epoch, seq, created_at, records, bytes, .. } = page;
+    let state = if page.acknowledged { "acknowledged" } else { "not acknowledged" };
+    let Some(policy) = &page.policy else {
+        writeln!(out, "{sink}/{epoch}/{seq} of {created_at}: {records} records, {bytes} bytes, {state}")?;
+        return Ok(());
+    };
+    let (level, grain) = (policy.level.as_str(), policy.grain);
+    writeln!(
+        out,
+        "{sink}/{epoch}/{seq} of {created_at}: policy, level {level}, grain {grain}, {bytes} bytes, {state}"
+    )?;
+    for (kpi, facts) in &page.reveals {
+        writeln!(out, "  {kpi} reveals {}", facts.join(", "))?;
+    }
+    Ok(())
+}
+
+fn print_withheld(out: &mut impl Write, sink: &StreamName, withheld: &Withheld) -> anyhow::Result<()> {
+    writeln!(out, "{sink}: {} records left, of the rest stayed inside:", withheld.released_records)?;
+    for (level, grains) in &withheld.records {
+        for (grain, count) in grains {
+            writeln!(out, "  {count} whole records of level {level}, grain {grain}")?;
+        }
+    }
+    for (kpi, count) in &withheld.kpis {
+        writeln!(out, "  {count} values of {kpi}")?;
+    }
+    for (fact, count) in &withheld.facts {
+        writeln!(out, "  {count} facts {fact}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Filter, PageName, page_bytes, print, tell};
+    use crate::ledger::fixture::{DAY, DAY_MS, ledger, record};
+    use crate::ledger::verify::read_page;
+    use crate::model::id::Digest;
+    use crate::model::record::Level;
+    use crate::store::{Cargo, Commit, Exchange, Outcome, Store};
+
+    fn exchange(last: u64, outcome: Outcome, answer: &str) -> Exchange {
+        Exchange {
+            sink: "hepza".to_owned(),
+            at: DAY + 2 * DAY_MS,
+            destination: "hub.example.gov.vn:443".to_owned(),
+            cargo: Cargo::Pages,
+            first: 1,
+            last,
+            name: None,
+            epoch: Some(1),
+            bytes: 1_234,
+            hash: Digest([3; 32]),
+            outcome,
+            answer: answer.to_owned(),
+        }
+    }
+
+    /// Three pages of which two were acknowledged at the second attempt, and a line's record that no policy let out.
+    fn store() -> Store {
+        let mut store = Store::open_in_memory(&[], Digest::ZERO, "").unwrap();
+        let mut line = record(0, 1);
+        line.level = Level::Line;
+        line.asset = crate::model::id::AssetId::new("line-1").unwrap();
+        let (records, pages) = ([record(0, 1), record(1, 1), record(2, 1), line], ledger());
+        store.commit(&Commit { records: &records, pages: &pages, ..Commit::default() }).unwrap();
+        let mut cursors = store.cursors().unwrap();
+        cursors.set("hepza.epoch", 1).unwrap();
+        cursors.exchanged(&exchange(1, Outcome::Failed, "receiver is not available (503)"), None).unwrap();
+        cursors.exchanged(&exchange(2, Outcome::Acknowledged, "201"), Some(2)).unwrap();
+        store
+    }
+
+    fn told(store: &Store, filter: &Filter<'_>, json: bool) -> String {
+        let mut text = Vec::new();
+        tell(&store.reader(), filter, |told| print(&mut text, &told, json)).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_left_and_what_stayed_inside_is_told_in_sentences() {
+        let sizes: Vec<usize> = ledger().iter().map(|page| page.bytes.len()).collect();
+        let expected = format!(
+            "hepza/1/1 of 2026-10-06T17:00:00.000Z: policy, level site, grain day, {} bytes, acknowledged\n  \
+             carbon_intensity reveals pq_micro, electricity_micro_kwh\n  \
+             electricity reveals electricity_micro_kwh, electricity_substituted_micro_kwh\n\
+             hepza/1/2 of 2026-10-06T17:00:00.000Z: 2 records, {} bytes, acknowledged\n\
+             hepza/1/3 of 2026-10-07T17:00:00.000Z: 1 records, {} bytes, not acknowledged\n\
+             hepza: 3 records left, of the rest stayed inside:\n  \
+             1 whole records of level line, grain day\n  \
+             1 values of carbon_intensity\n  \
+             1 values of electricity\n  \
+             4 values of oee\n  \
+             4 facts apt_ms\n  \
+             1 facts electricity_micro_kwh\n  \
+             1 facts electricity_substituted_micro_kwh\n  \
+             1 facts pq_micro\n\
+             hepza to hub.example.gov.vn:443 at 2026-10-06T17:00:00.000Z: pages 1/1 to 1/1, 1234 bytes, failed: \
+             receiver is not available (503)\n\
+             hepza to hub.example.gov.vn:443 at 2026-10-06T17:00:00.000Z: pages 1/1 to 1/2, 1234 bytes, acknowledged: \
+             201\n",
+            sizes[0], sizes[1], sizes[2]
+        );
+        assert_eq!(told(&store(), &Filter::default(), false), expected);
+    }
+
+    #[test]
+    fn json_says_the_same_one_object_a_line_and_filters_leave_out_the_rest() {
+        let store = store();
+        let lines = |filter: &Filter<'_>| -> Vec<serde_json::Value> {
+            told(&store, filter, true).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let all = lines(&Filter::default());
+        assert_eq!(all.len(), 6);
+        assert_eq!(all[0]["page"]["policy"]["grain"], "day");
+        assert_eq!(all[2]["page"]["acknowledged"], false);
+        assert_eq!(all[3]["withheld"]["kpis"]["oee"], 4);
+        assert_eq!(all[4]["exchange"]["outcome"], "failed");
+        let late = lines(&Filter { since: Some(DAY + 3 * DAY_MS), ..Filter::default() });
+        assert_eq!(late.len(), 2, "page 3 and nothing withheld: {late:?}");
+        assert_eq!((&late[0]["page"]["seq"], &late[1]["withheld"]["released_records"]), (&3.into(), &0.into()));
+        let early = lines(&Filter { until: Some(DAY + DAY_MS), ..Filter::default() });
+        assert_eq!((early.len(), &early[0]["withheld"]["released_records"]), (1, &1.into()));
+        assert_eq!(lines(&Filter { sink: Some("hep"), ..Filter::default() }).len(), 0);
+        assert_eq!(lines(&Filter { sink: Some("hepza"), ..Filter::default() }), all);
+    }
+
+    #[test]
+    fn a_page_is_shown_byte_for_byte() {
+        let store = store();
+        let reader = store.reader();
+        let name: PageName = "hepza/1/2".parse().unwrap();
+        let bytes = page_bytes(&reader, &name).unwrap();
+        assert_eq!(bytes, ledger()[1].bytes);
+        assert_eq!(read_page(&bytes).unwrap().records.len(), 2);
+        let missing = page_bytes(&reader, &"hepza/1/9".parse().unwrap()).unwrap_err().to_string();
+        assert_eq!(missing, "the store holds no page hepza/1/9; `parkgate egress` lists those it holds");
+        for bad in ["hepza", "hepza/1", "hepza/1/x", "hepza/1/2/3", "HEP ZA/1/2"] {
+            assert!(bad.parse::<PageName>().is_err(), "{bad}");
+        }
+    }
+}
