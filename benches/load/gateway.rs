@@ -37,6 +37,12 @@ pub struct Gateway {
     directory: tempfile::TempDir,
 }
 
+/// What the packaged service sets.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../packaging/parkgate.service");
+    unit.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='))
+}
+
 impl Gateway {
     /// Starts a box that polls devices: each is an asset with a counter and a power, and has 97 values more.
     pub fn modbus(setup: &Setup) -> Self {
@@ -68,6 +74,7 @@ impl Gateway {
         );
         std::fs::write(&config, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_parkgate"));
+        command.envs(environment());
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
         let (process, ready) = Process::start(command.args(["run", "-c"]).arg(&config).stderr(Stdio::from(log)));
         let address = ready.rsplit_once("http://").map(|(_, address)| address.to_owned());

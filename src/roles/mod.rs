@@ -41,9 +41,15 @@ use crate::api::{self, Api};
 use crate::dashboard;
 use crate::runtime::tasks::{Policy, Stage, Tasks};
 
-/// Runs a role on a multi-threaded runtime.
+/// Runs a role on a runtime with a thread for each processor.
 fn block_on<T>(role: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(role)
+}
+
+/// Runs a role whose input and output are many small waits on one thread, beside those that block: a second thread would be
+/// woken for each poll only to find it taken, which costs more than the poll.
+fn block_on_one<T>(role: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(role)
 }
 
 /// Waits for SIGINT, SIGTERM or a role that can't go on; says whether it was the latter.

@@ -71,7 +71,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (Some(from), Some(speed)) => Clock::scaled(from, speed),
         _ => Clock::system(),
     };
-    super::block_on(async {
+    super::block_on_one(async {
         let running = start(gateway, clock).await?;
         writeln!(std::io::stdout(), "parkgate box {id} at http://{}", running.address())?;
         let failed = super::until_stopped(&running.stopped()).await;
