@@ -25,6 +25,8 @@ enum Role {
     Backup(roles::backup::Args),
     /// Make a new store from what can be read of a damaged one, which is kept.
     Recover(roles::recover::Args),
+    /// Write a sample of each text file for the receiving department.
+    Files(roles::files::Args),
     /// Name every problem in a configuration at once.
     Check(roles::check::Args),
     /// Tell that a meter was swapped, or list what was told.
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Role::Hub(args) => roles::hub::run(&args),
         Role::Backup(args) => roles::backup::run(&args),
         Role::Recover(args) => roles::recover::run(&args),
+        Role::Files(args) => roles::files::run(&args),
         Role::Check(args) => roles::check::run(&args),
         Role::Meter(args) => roles::meter::run(&args),
         Role::Declare(args) => roles::declare::run(&args),

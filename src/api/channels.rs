@@ -13,9 +13,9 @@ use super::problem::Outcome;
 use super::schema::{self, Refusals};
 use super::values::{WINDOWS_MAX, instant, refuse};
 use super::{Api, Backend};
-use crate::engine::pollutant::slot::{SLOT_MS, slot};
 use crate::model::fact::Facts;
 use crate::model::id::AssetId;
+use crate::model::slot::{SLOT_MS, slot};
 use crate::model::time::{Grain, Timestamp, Window};
 use crate::wire::problem::Problem;
 

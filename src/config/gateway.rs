@@ -31,6 +31,7 @@ use crate::model::tag::{SourceIndex, TagSpec};
 use crate::model::time::Grain;
 use crate::profile::Library;
 use crate::reference::Reference;
+use crate::sinks::files::config::FilesSink;
 use crate::sinks::influxdb::config::InfluxSink;
 use crate::sinks::mqtt::config::MqttSink;
 use crate::sinks::platform::config::PlatformSink;
@@ -115,6 +116,8 @@ pub struct Gateway {
     pub influx: Vec<InfluxSink>,
     /// Brokers that get the record log.
     pub brokers: Vec<MqttSink>,
+    /// Directories that get text files of monitoring stations.
+    pub files: Vec<FilesSink>,
     /// Where API and pages listen.
     pub http: HttpConfig,
     /// How much of the disk is used, and how long what is kept.
@@ -247,6 +250,7 @@ fn read(
     emission::check(&emissions, &asset_list.assets, &sources.tags, &reference, problems);
     emission::check_factors(factors.as_ref().and_then(|factors| factors.value.as_ref()), problems);
     sinks::check(&sinks, &asset_list, has_shifts, problems);
+    sinks::check_stations(&sinks, &channels, problems);
     let tags = sources.tags.into_specs();
     if !problems.has_errors() {
         meters::warn_of_overlaps(&asset_list, &meter_list, &tags, problems);
@@ -273,6 +277,7 @@ fn read(
         platforms: sinks.platforms,
         influx: sinks.influx,
         brokers: sinks.brokers,
+        files: sinks.files,
         http: or_default(http)?,
         store: or_default(store)?,
         digest: digest(text, &profiles, reference_texts.get(crate::reference::FILES.len()..).unwrap_or_default()),

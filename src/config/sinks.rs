@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::assets::Assets;
+use super::channel::Channels;
 use super::document::{Document, describe};
 use super::sources::{check_names, take_type};
 use super::spelling;
@@ -11,12 +12,13 @@ use crate::engine::kpi;
 use crate::model::problem::Problems;
 use crate::model::record::Level;
 use crate::model::time::Grain;
+use crate::sinks::files::config::FilesSink;
 use crate::sinks::influxdb::config::InfluxSink;
 use crate::sinks::mqtt::config::MqttSink;
 use crate::sinks::platform::config::PlatformSink;
 
 /// The types of sinks. A new one is a word here and an arm in [`read`].
-const TYPES: &[&str] = &["platform", "influxdb2", "mqtt"];
+const TYPES: &[&str] = &["platform", "influxdb2", "mqtt", "files"];
 
 /// Every sink that could be read.
 #[derive(Debug, Default)]
@@ -24,6 +26,7 @@ pub(super) struct Sinks {
     pub(super) platforms: Vec<PlatformSink>,
     pub(super) influx: Vec<InfluxSink>,
     pub(super) brokers: Vec<MqttSink>,
+    pub(super) files: Vec<FilesSink>,
 }
 
 /// Reads every sink and checks it by itself.
@@ -39,6 +42,9 @@ pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Sinks {
             Some((kind, rest)) if kind == "mqtt" => {
                 sinks.brokers.extend(document.read(&what, &rest, &["type"], problems).value);
             }
+            Some((kind, rest)) if kind == "files" => {
+                sinks.files.extend(document.read(&what, &rest, &["type"], problems).value);
+            }
             Some((_, rest)) => sinks.influx.extend(document.read(&what, &rest, &["type"], problems).value),
             None => {}
         }
@@ -48,6 +54,7 @@ pub(super) fn read(document: &Document<'_>, problems: &mut Problems) -> Sinks {
         sinks.platforms.iter().for_each(|sink| sink.check(problems));
         sinks.influx.iter().for_each(|sink| sink.check(problems));
         sinks.brokers.iter().for_each(|sink| sink.check(problems));
+        sinks.files.iter().for_each(|sink| sink.check(problems));
     }
     sinks
 }
@@ -83,6 +90,21 @@ pub(super) fn check(sinks: &Sinks, assets: &Assets, has_shifts: Option<bool>, pr
                 ),
                 "share site level, or declare the assets",
             );
+        }
+    }
+}
+
+/// Refuses a station whose channel isn't declared.
+pub(super) fn check_stations(sinks: &Sinks, channels: &Channels, problems: &mut Problems) {
+    let known: Vec<&str> = channels.channels.iter().map(|channel| channel.id.get_ref().as_str()).collect();
+    for sink in &sinks.files {
+        for channel in sink.station.iter().flat_map(|station| &station.channels) {
+            let id = channel.id.get_ref().as_str();
+            if !known.contains(&id) {
+                let message =
+                    format!("sink \"{}\" names the channel \"{id}\", which is not declared", sink.name.get_ref());
+                problems.error(channel.id.span(), message, spelling::propose(id, &known, "\""));
+            }
         }
     }
 }

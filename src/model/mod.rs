@@ -15,6 +15,7 @@ pub mod problem;
 pub mod record;
 pub mod sample;
 pub mod share;
+pub mod slot;
 pub mod state;
 pub mod statement;
 pub mod swap;

@@ -10,6 +10,7 @@ pub mod context;
 pub mod declare;
 pub mod demo;
 pub mod egress;
+pub mod files;
 pub mod hub;
 pub mod import;
 pub mod key;

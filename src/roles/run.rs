@@ -11,7 +11,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{key, load};
+use super::{files as sample, key, load};
 use crate::api::edge::Edge;
 use crate::api::{Api, Backend};
 use crate::config::Gateway;
@@ -27,7 +27,7 @@ use crate::runtime::synchronisation::{self, Witnesses};
 use crate::runtime::tasks::{Policy, Stage, Tasks};
 use crate::sinks::forwarder::SharedCursors;
 use crate::sinks::influxdb::config::Content;
-use crate::sinks::{influxdb, mqtt as mqtt_sink, platform};
+use crate::sinks::{files, influxdb, mqtt as mqtt_sink, platform};
 use crate::sources::{modbus, mqtt};
 use crate::store::{Reader, Store};
 
@@ -268,6 +268,20 @@ fn start_sinks(
             let (sink, gateway) = (sink.clone(), gateway.clone());
             let run = mqtt_sink::run(sink, gateway, reader, cursors, woken, clock.clone(), health.clone(), token);
             async move { Ok(run.await?) }
+        });
+    }
+    for sink in &gateway.files {
+        let (sink, stations) = (sink.clone(), sink.stations(|id| sample::parameter_of(gateway, id)));
+        let (reader, cursors, woken) = (reader.clone(), Arc::clone(cursors), woken.clone());
+        let (clock, health) = (clock.clone(), health.clone());
+        tasks.supervise(&format!("sink {}", sink.name.get_ref()), Stage::Forwarders, Policy::Restart, move |token| {
+            let (reader, cursors, woken) = (reader.clone(), Arc::clone(&cursors), woken.clone());
+            let (sink, stations) = (sink.clone(), stations.clone());
+            let run = files::run(sink, stations, reader, cursors, woken, clock.clone(), health.clone(), token);
+            async move {
+                run.await;
+                Ok(())
+            }
         });
     }
 }

@@ -7,7 +7,6 @@
 pub mod channel;
 mod correct;
 pub mod limit;
-pub mod slot;
 mod stage;
 
 pub use channel::{Basis, Channel};

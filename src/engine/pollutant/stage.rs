@@ -10,9 +10,9 @@
 //! hours at a time are missing and make up for it with hours that are complete; by hours it doesn't.
 
 use super::channel::{Channel, day_before};
-use super::slot::{mean, slot};
 use crate::engine::plant::Plant;
 use crate::model::fact::{Facts, Measure};
+use crate::model::slot::{mean, slot};
 use crate::model::time::{Grain, Timestamp};
 
 /// Valid five-minute values that make an hour valid: 75 % of 12.

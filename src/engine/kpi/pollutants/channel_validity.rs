@@ -2,9 +2,9 @@
 
 use super::why_none;
 use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome, ratio};
-use crate::engine::pollutant::slot::SLOT_MS;
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::KpiId;
+use crate::model::slot::SLOT_MS;
 use crate::model::time::Grain;
 
 pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {

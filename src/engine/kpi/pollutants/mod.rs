@@ -15,9 +15,9 @@ pub(super) mod pollutant_min;
 pub(super) mod pollutant_volume;
 
 use super::{Outcome, ratio};
-use crate::engine::pollutant::slot::SLOT_MS;
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::{Flag, Reason};
+use crate::model::slot::SLOT_MS;
 
 /// **Unit**: ms.
 const HOUR_MS: i128 = 3_600_000;

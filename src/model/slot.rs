@@ -1,8 +1,8 @@
 //! Five-minute values: the smallest ones that are kept valid or not, and that an authority gets.
 
-use crate::model::fact::{Facts, Measure};
-use crate::model::pollutant::DeviceStatus;
-use crate::model::time::MINUTE_MS;
+use super::fact::{Facts, Measure};
+use super::pollutant::DeviceStatus;
+use super::time::MINUTE_MS;
 
 /// **Unit**: ms. **Source**: Circular 10/2021/TT-BTNMT, one value each five minutes.
 pub const SLOT_MS: i64 = 5 * MINUTE_MS;
@@ -34,7 +34,7 @@ pub fn slot(facts: &Facts) -> Slot {
 }
 
 /// Returns `sum ÷ count` as the nearest integer, ties to the even one; `None` where there is nothing to divide by.
-pub(super) fn mean(sum: i128, count: i128) -> Option<i128> {
+pub fn mean(sum: i128, count: i128) -> Option<i128> {
     if count <= 0 {
         return None;
     }
