@@ -1,5 +1,7 @@
 //! Every route from request to response.
 
+mod record_schema;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
