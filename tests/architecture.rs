@@ -282,6 +282,7 @@ const IMPORTS: &[(&str, &[&str], &str)] = &[
             "sinks::platform::config",
             "sinks::influxdb::config",
             "sinks::mqtt::config",
+            "sinks::files::config",
             "store::config",
             "api::config",
             "hub::config",

@@ -108,7 +108,7 @@ pub(super) fn check(read: &Meters, assets: &Assets, tags: &Tags, problems: &mut 
             let message = format!("another meter or an asset is called \"{id}\" too");
             problems.error(meter.id.span(), message, "give each its own id: a parent is named by it");
         }
-        check_form(meter, problems);
+        check_form(meter, read.is_complete, problems);
         let what = format!("meter \"{id}\"");
         for input in inputs(meter) {
             read.check_input(*meter.medium.get_ref(), &what, input, tags, problems);
@@ -126,7 +126,7 @@ fn inputs(meter: &MeterConfig) -> impl Iterator<Item = &Spanned<Input>> {
     meter.plus.iter().chain(&meter.minus).chain(&meter.of)
 }
 
-fn check_form(meter: &MeterConfig, problems: &mut Problems) {
+fn check_form(meter: &MeterConfig, is_complete: bool, problems: &mut Problems) {
     let id = meter.id.get_ref();
     let is_sum = !meter.plus.is_empty() || !meter.minus.is_empty();
     let help =
@@ -142,6 +142,8 @@ fn check_form(meter: &MeterConfig, problems: &mut Problems) {
             problems.error(meter.id.span(), format!("meter \"{id}\" is made of nothing"), help);
         }
         (true, _, _) => problems.error(meter.id.span(), format!("meter \"{id}\" is both a sum and a share"), help),
+        // A share that couldn't be read is reported already.
+        (false, Some(_), None) if !is_complete => {}
         (false, Some(of), None) => {
             let message = format!("meter \"{id}\" is of \"{}\" and has no share", of.get_ref());
             problems.error(of.span(), message, "write share = 0.35, or share = \"rest\"");
