@@ -89,8 +89,11 @@ shifts = [{ name = "ca-1", from = "06:00", to = "14:00" }]
 
 "#;
 
+/// An error as a person meets it: line, column, message.
+type Shown = (usize, usize, String);
+
 /// Returns every error of what is added to [`SITE`], and where the mark § stands in it.
-fn problems_of(said: &str) -> (Vec<(usize, usize, String)>, (usize, usize)) {
+fn problems_of(said: &str) -> (Vec<Shown>, (usize, usize)) {
     let marked = format!("{SITE}{said}\n");
     let mark = marked.find('§').unwrap();
     let text = marked.replacen('§', "", 1);

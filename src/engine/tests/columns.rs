@@ -36,6 +36,9 @@ fn all_kinds() -> Arc<Plant> {
     Arc::new(plant)
 }
 
+/// Of a sample to come: tag, step of its clock, how far back from it, quality, noise.
+type Drawn = (u32, i64, i64, u8, u16);
+
 /// Batches with the instants at which they arrive, ascending: most in the order of time, some of it not, some twice, some
 /// far too early or late.
 fn deliveries() -> impl Strategy<Value = Vec<(i64, Vec<Sample>)>> {
@@ -43,7 +46,7 @@ fn deliveries() -> impl Strategy<Value = Vec<(i64, Vec<Sample>)>> {
     let one = (0..TAGS, 1..9_000_i64, disorder, 0..40_u8, any::<u16>());
     prop::collection::vec((0..4 * MINUTE_MS, prop::collection::vec(one, 0..60)), 1..12).prop_map(|drawn| {
         let (mut arrived, mut clocks) = (0, [0; TAGS as usize]);
-        let mut deliver = |(pause, drawn): (i64, Vec<(u32, i64, i64, u8, u16)>)| {
+        let mut deliver = |(pause, drawn): (i64, Vec<Drawn>)| {
             arrived += pause;
             let samples = drawn.into_iter().map(|(of, step, back, quality, noise)| {
                 let clock = &mut clocks[of as usize];
