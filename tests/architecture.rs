@@ -450,6 +450,19 @@ fn the_readme_names_commands_and_options_that_exist_and_leaves_none_out() {
 }
 
 #[test]
+fn every_name_in_the_list_of_metrics_is_reported_somewhere() {
+    let text = std::fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let list = text.split("| name | of | what |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let cells = list.lines().skip(2).filter_map(|row| row.split('|').nth(1));
+    let names: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 10, "{names:?}");
+    let tree = tree("src");
+    let unheard_of: Vec<&str> =
+        names.into_iter().filter(|name| !tree.iter().any(|file| file.text.contains(&format!("\"{name}\"")))).collect();
+    assert_eq!(unheard_of, [""; 0]);
+}
+
+#[test]
 fn a_command_or_option_that_does_not_exist_is_found_in_a_readme() {
     assert_eq!(wrong_commands("```sh\nparkgate fly --high\n```\n"), ["`parkgate fly --high`: no such command"]);
     assert_eq!(

@@ -18,6 +18,7 @@ mod gateways;
 mod guard;
 mod health;
 pub mod kpis;
+mod metrics;
 mod openapi;
 mod origins;
 mod pages;
@@ -41,6 +42,7 @@ use axum::error_handling::HandleErrorLayer;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn_with_state, map_response};
+use axum::routing::get;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
@@ -169,7 +171,7 @@ pub(crate) fn store_problem(error: &dyn std::error::Error) -> ApiProblem {
     Problem::busy("the store can't be read at the moment").into()
 }
 
-/// Returns the routes under `/api/v1` and `/docs`, without the guard.
+/// Returns the routes under `/api/v1`, `/metrics` and `/docs`, without the guard.
 pub fn router(api: &Arc<Api>) -> Router {
     let mut routes = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(kpis::kpis))
@@ -190,6 +192,8 @@ pub fn router(api: &Arc<Api>) -> Router {
             .routes(routes!(channels::slots)),
     };
     let (router, document) = routes.split_for_parts();
+    // Not in the document: its format is Prometheus' own.
+    let router = router.route("/metrics", get(metrics::metrics));
     router.with_state(Arc::clone(api)).merge(openapi::pages(document))
 }
 

@@ -183,7 +183,7 @@ async fn a_handler_that_panics_answers_a_problem_without_its_words() {
 #[tokio::test]
 async fn without_the_token_nothing_is_served_and_with_it_everything() {
     let edge = edge(Some("s3cret"));
-    for uri in ["/api/v1/kpis", "/api/v1/health", "/api/v1/openapi.json", "/docs/", "/nothing"] {
+    for uri in ["/api/v1/kpis", "/api/v1/health", "/api/v1/openapi.json", "/metrics", "/docs/", "/nothing"] {
         let answer = get(&edge.api, uri).await;
         problem(&answer, StatusCode::UNAUTHORIZED, "unauthorized");
         assert_eq!(answer.headers.get_all("www-authenticate").iter().count(), 2);
@@ -197,6 +197,20 @@ async fn without_the_token_nothing_is_served_and_with_it_everything() {
         let request = Request::get("/api/v1/kpis").header("authorization", authorization).body(Body::empty()).unwrap();
         assert_eq!(send(guarded(super::router(&edge.api), &edge.api), request).await.status, status);
     }
+}
+
+#[tokio::test]
+async fn metrics_are_the_health_board_for_a_scraper() {
+    let edge = edge(None);
+    edge.api.health.count("sink.hepza", "delivered_pages", 7);
+    let answer = get(&edge.api, "/metrics").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert!(
+        answer.text().contains("\nparkgate_delivered_pages_total{component=\"sink.hepza\"} 7\n"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! Components write, `/api/v1/health` and the pages read. A lost guarantee is a state here, never only a log line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -32,6 +32,9 @@ pub struct Component {
     pub since: Timestamp,
     /// What it counted since the start, by name.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Which of the counts are values at present, like a backlog, and no sums.
+    #[serde(skip)]
+    pub gauges: BTreeSet<&'static str>,
     /// What an operator may want to see of it beside, like messages that could not be read; the newest first, bounded
     /// by whoever writes it.
     pub notes: Vec<String>,
@@ -76,6 +79,7 @@ impl Reporter {
         let mut entry = locked(&self.0);
         for (what, value) in values {
             entry.counts.insert(what, *value);
+            entry.gauges.insert(what);
         }
     }
 
@@ -93,7 +97,8 @@ impl Health {
             return reporter.clone();
         }
         let (status, detail) = (Status::Ok, String::new());
-        let fresh = Component { status, detail, since: now, counts: BTreeMap::new(), notes: Vec::new() };
+        let (counts, gauges) = (BTreeMap::new(), BTreeSet::new());
+        let fresh = Component { status, detail, since: now, counts, gauges, notes: Vec::new() };
         let reporter = Reporter(Arc::new(Mutex::new(fresh)));
         board.insert(component.to_owned(), reporter.clone());
         reporter

@@ -6,14 +6,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::http::Failure;
+use crate::model::id::Digest;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
-use crate::store::{Cursors, Exchange, Reader, StoreError};
+use crate::store::{Cargo, Cursors, Exchange, Outcome, Reader, StoreError};
 
 /// First pause after a failure; it doubles up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -100,9 +102,40 @@ impl Forwarder {
         Ok(())
     }
 
+    /// Begins the line of the exchange log for what is about to be sent. Until an answer is filled in, it failed.
+    pub(super) fn sending(
+        &self,
+        destination: &str,
+        cargo: Cargo,
+        (first, last): (u64, u64),
+        content: &[u8],
+    ) -> Exchange {
+        Exchange {
+            sink: self.name.clone(),
+            at: self.clock.now(),
+            destination: destination.to_owned(),
+            cargo,
+            first,
+            last,
+            name: None,
+            epoch: None,
+            bytes: content.len() as u64,
+            hash: Digest(Sha256::digest(content).into()),
+            outcome: Outcome::Failed,
+            answer: String::new(),
+        }
+    }
+
     /// Writes down an exchange, and moves the cursor with it where it was acknowledged.
     pub(super) async fn exchanged(&self, exchange: Exchange, moved_to: Option<u64>) -> Result<(), Failure> {
         self.cursors(move |cursors| cursors.exchanged(&exchange, moved_to)).await
+    }
+
+    /// Shows how many records of the log come after the cursor.
+    pub(super) async fn show_backlog(&self, cursor: u64) -> Result<(), Failure> {
+        let newest = self.read(|reader| reader.counts()).await?.records;
+        self.health.gauge(&self.component, "backlog_records", newest.saturating_sub(cursor));
+        Ok(())
     }
 
     /// Says that the last exchange went well.

@@ -3,7 +3,7 @@
 //!
 //! `PARKGATE_TEST_KILLS` says how often each of the two is killed, `PARKGATE_TEST_SEED` repeats the moments of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -91,6 +91,7 @@ fn whatever_is_killed_or_fails_every_destination_holds_each_record_once_and_ever
     let records = records(&edge.data().join("parkgate.db"));
     assert_eq!(replayed(edge.directory.path()), printed(&records), "records equal the replay of the journal");
     destinations.compare(&records);
+    check_exchanges(&edge.data().join("parkgate.db"), records.len(), kept.len());
     check_amounts(&records, &sent);
     check_coverage(&records, last_window);
 }
@@ -265,6 +266,25 @@ fn last_facts<'r>(records: &'r [Value], asset: &str) -> BTreeMap<&'r str, &'r Va
 
 fn total(records: &[Value], asset: &str, measure: &str) -> i64 {
     last_facts(records, asset).values().filter_map(|facts| facts[measure].as_i64()).sum()
+}
+
+/// The exchange log names each record and each page as acknowledged: a cursor never moves but with the line that says so.
+fn check_exchanges(database: &Path, records: usize, pages: usize) {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    for (sink, cargo, count) in
+        [("history", "records", records), ("copies", "records", records), ("park", "pages", pages)]
+    {
+        let mut statement = connection
+            .prepare("SELECT first, last FROM exchanges WHERE sink = ?1 AND what = ?2 AND outcome = 1 ORDER BY id")
+            .unwrap();
+        let exchanges = statement.query_map([sink, cargo], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let acknowledged: BTreeSet<usize> =
+            exchanges.map(Result::unwrap).flat_map(|(first, last): (usize, usize)| first..=last).collect();
+        assert!(acknowledged.iter().copied().eq(1..=count), "{sink}: {} of {count} {cargo}", acknowledged.len());
+        let failed = "SELECT count(*) FROM exchanges WHERE sink = ?1 AND outcome = 3";
+        let failed: i64 = connection.query_row(failed, [sink], |row| row.get(0)).unwrap();
+        assert!(failed > 0, "{sink} failed, and the log says so");
+    }
 }
 
 fn check_amounts(records: &[Value], sent: &Sent) {

@@ -1,4 +1,4 @@
-//! Tests against software we did not write: Mosquitto, VictoriaMetrics, pymodbus, pysparkplug and Chromium.
+//! Tests against software we did not write: Mosquitto, VictoriaMetrics, pymodbus, pysparkplug, joserfc and Chromium.
 //!
 //! They are `#[ignore]`d, so that `cargo test` passes on any machine; `tests/run` installs what they need and includes
 //! them. Each test starts its own services on free loopback ports, with its own files, and stops them again.
@@ -22,6 +22,7 @@ mod harness;
 mod harness_works;
 mod hub_faults;
 mod influx;
+mod jws;
 mod line_fake;
 mod modbus;
 mod mqtt;

@@ -25,7 +25,7 @@ use crate::model::record::WindowRecord;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
 use crate::runtime::secret::SecretError;
-use crate::store::Reader;
+use crate::store::{Cargo, Exchange, Outcome, Reader};
 
 /// Records of one batch, at most: some 2,000 lines, below 1 MiB.
 const BATCH_RECORDS_MAX: usize = 200;
@@ -93,6 +93,8 @@ pub async fn run(
 struct Destination {
     client: reqwest::Client,
     url: String,
+    /// Host and port, for the exchange log.
+    place: String,
     org: String,
     bucket: String,
     token: Option<SecretString>,
@@ -107,6 +109,7 @@ fn destination(config: &InfluxSink) -> Result<Destination, InfluxError> {
         token: token.map_err(|error| InfluxError::Token(name(), error))?,
         client: http::client(timeout, None).map_err(|error| InfluxError::Client(name(), error))?,
         url: format!("{}/api/v2/write", config.url.get_ref().trim_end_matches('/')),
+        place: http::host_and_port(config.url.get_ref()),
         org: config.org.get_ref().clone(),
         bucket: config.bucket.get_ref().clone(),
         gzip: config.gzip,
@@ -162,39 +165,50 @@ impl Influx {
         let (name, batch) = (self.forwarder.name.clone(), self.batch);
         let cursor = self.forwarder.cursors(move |cursors| cursors.get(&name)).await?;
         let records = self.forwarder.read(move |reader| reader.records_after(cursor, batch)).await?;
+        self.forwarder.show_backlog(cursor).await?;
         let Some((last, _)) = records.last() else {
             self.forwarder.is_well();
             return Ok(self.forwarder.wait_for_commit().await);
         };
         let last = *last;
         let lines: Vec<u8> = records.iter().flat_map(|(_, record)| encode::lines(record)).collect();
-        let answer = if lines.is_empty() {
+        if lines.is_empty() {
             // Records without KPIs leave nothing to write.
-            None
-        } else {
-            let Some(answer) = self.forwarder.until_stop(self.destination.write(lines.into())).await else {
-                return Ok(Flow::Stop);
-            };
-            Some(answer?)
+            self.skip_to(last).await?;
+            return Ok(Flow::Continue);
+        }
+        let positions = (records[0].0, last);
+        let exchange = self.forwarder.sending(&self.destination.place, Cargo::Records, positions, &lines);
+        let Some(answer) = self.forwarder.until_stop(self.destination.write(lines.into())).await else {
+            return Ok(Flow::Stop);
         };
-        match answer {
-            None => self.move_on(last, 0).await?,
-            Some(answer) if answer.status == 204 => self.move_on(last, records.len()).await?,
-            Some(answer) if REFUSED.contains(&answer.status) => self.refused(&records, &answer).await?,
-            Some(answer) => return Err(answer.failure()),
+        let exchange = answered(exchange, &answer);
+        let moved_to = (exchange.outcome == Outcome::Acknowledged).then_some(last);
+        let outcome = exchange.outcome;
+        self.forwarder.exchanged(exchange, moved_to).await?;
+        let answer = answer?;
+        match outcome {
+            Outcome::Acknowledged => self.moved_on(last, records.len()),
+            Outcome::Refused => self.refused(&records, &answer).await?,
+            Outcome::Failed => return Err(answer.failure()),
         }
         Ok(Flow::Continue)
     }
 
-    async fn move_on(&mut self, to: u64, delivered: usize) -> Result<(), Failure> {
+    /// Moves the cursor past what was never sent or will never be taken.
+    async fn skip_to(&mut self, to: u64) -> Result<(), Failure> {
         let name = self.forwarder.name.clone();
         self.forwarder.cursors(move |cursors| cursors.set(&name, to)).await?;
+        self.moved_on(to, 0);
+        Ok(())
+    }
+
+    fn moved_on(&mut self, to: u64, delivered: usize) {
         self.batch = (self.batch * 2).min(BATCH_RECORDS_MAX);
         self.forwarder.health.count(&self.forwarder.component, "delivered_records", delivered as u64);
         self.forwarder.health.gauge(&self.forwarder.component, "delivered_through", to);
         self.forwarder.backoff.reset();
         self.forwarder.is_well();
-        Ok(())
     }
 
     /// Halves the batch, or keeps the one record the server won't take and goes on after it.
@@ -205,6 +219,6 @@ impl Influx {
         };
         let reason = answer.failure().reason;
         self.forwarder.keep_undeliverable(*log_seq, encode::name(record), reason).await?;
-        self.move_on(*log_seq, 0).await
+        self.skip_to(*log_seq).await
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::line::{self, Lines, Names};
-use super::{Destination, REFUSED};
+use super::{Destination, answered};
 use crate::model::id::SiteId;
 use crate::sinks::forwarder::{Flow, Forwarder};
 use crate::sinks::http::{Answer, Failure};
-use crate::store::{Reader, SampleRun, StoreError};
+use crate::store::{Cargo, Outcome, Reader, SampleRun, StoreError};
 
 /// Values of one request, about: some 500 kB. A commit stays whole, so that there may be one commit's more.
 const VALUES: u64 = 50_000;
@@ -108,15 +108,22 @@ impl RawValues {
 
     /// Sends part after part, then books the commits they came from.
     async fn send(&mut self) -> Result<Flow, Failure> {
-        while let Some(part) = self.unsent.as_ref().and_then(|unsent| unsent.parts.last().cloned()) {
+        let mut is_booked = false;
+        while let Some((part, through, is_last)) = self.next_part() {
+            let positions = (self.cursor.map_or(1, |cursor| cursor + 1), through);
+            let exchange = self.forwarder.sending(&self.destination.place, Cargo::Samples, positions, &part);
             let Some(answer) = self.forwarder.until_stop(self.destination.write(part.clone())).await else {
                 return Ok(Flow::Stop);
             };
+            let exchange = answered(exchange, &answer);
+            let outcome = exchange.outcome;
+            is_booked = is_last && outcome == Outcome::Acknowledged;
+            self.forwarder.exchanged(exchange, is_booked.then_some(through)).await?;
             let answer = answer?;
-            match answer.status {
-                204 => self.replace_last([]),
-                status if REFUSED.contains(&status) => self.refused(&part, &answer).await?,
-                _ => return Err(answer.failure()),
+            match outcome {
+                Outcome::Acknowledged => self.replace_last([]),
+                Outcome::Refused => self.refused(&part, &answer).await?,
+                Outcome::Failed => return Err(answer.failure()),
             }
             // The largest buffer is written again; while a clone is alive this copies nothing and frees nothing.
             if let Ok(part) = part.try_into_mut()
@@ -125,8 +132,14 @@ impl RawValues {
                 self.buffer = part.into();
             }
         }
-        self.move_on().await?;
+        self.move_on(is_booked).await?;
         Ok(Flow::Continue)
+    }
+
+    /// Returns what is sent next, the commit that the whole read ends with, and whether it is the last part of it.
+    fn next_part(&self) -> Option<(Bytes, u64, bool)> {
+        let unsent = self.unsent.as_ref()?;
+        Some((unsent.parts.last()?.clone(), unsent.run.through, unsent.parts.len() == 1))
     }
 
     fn replace_last<const N: usize>(&mut self, parts: [Bytes; N]) {
@@ -151,10 +164,12 @@ impl RawValues {
         Ok(())
     }
 
-    async fn move_on(&mut self) -> Result<(), Failure> {
+    async fn move_on(&mut self, is_booked: bool) -> Result<(), Failure> {
         let Some(Unsent { run: SampleRun { through, .. }, values, .. }) = self.unsent else { return Ok(()) };
-        let name = self.forwarder.name.clone();
-        self.forwarder.cursors(move |cursors| cursors.set(&name, through)).await?;
+        if !is_booked {
+            let name = self.forwarder.name.clone();
+            self.forwarder.cursors(move |cursors| cursors.set(&name, through)).await?;
+        }
         (self.cursor, self.unsent) = (Some(through), None);
         self.forwarder.health.count(&self.forwarder.component, "delivered_values", values);
         self.forwarder.health.gauge(&self.forwarder.component, "delivered_through", through);

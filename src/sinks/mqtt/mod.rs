@@ -2,7 +2,8 @@
 //!
 //! In: the record log, complete and in order. Out: one publication a record, quality of service 1. The cursor moves when
 //! the broker has acknowledged every publication of a batch; whatever ends a connection before, the batch is read from the
-//! store and sent again. A record that comes twice is the same record: site, asset, grain, window and revision name it.
+//! store and sent again. A record that comes twice is the same record: site, asset, grain, window and revision name it. Each
+//! batch is a line of the exchange log, with the hash over its payloads one after the other.
 
 pub mod config;
 mod link;
@@ -29,7 +30,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
 use crate::runtime::secret::SecretError;
 use crate::runtime::tls::{self, Identity, TlsError};
-use crate::store::Reader;
+use crate::store::{Cargo, Exchange, Outcome, Reader};
 
 /// Records of one batch, at most: so many publications are under way.
 const BATCH_RECORDS_MAX: u16 = 100;
@@ -73,7 +74,7 @@ pub async fn run(
     token: CancellationToken,
 ) -> Result<(), MqttError> {
     let forwarder = Forwarder::new(config.name.get_ref().as_str(), (reader, cursors), wake, (clock, health), token);
-    let mut publisher = Publisher { forwarder, config, batch: usize::from(BATCH_RECORDS_MAX) };
+    let mut publisher = Publisher { forwarder, config, batch: usize::from(BATCH_RECORDS_MAX), sent: None };
     while !publisher.forwarder.is_stopping() {
         // Certificates and secrets are read anew for each connection: they are renewed.
         let settings = settings(&publisher.config, &gateway);
@@ -83,6 +84,9 @@ pub async fn run(
             Ok(Flow::Continue) => continue,
             Err(failure) => failure,
         };
+        publisher.write_down(Outcome::Failed, &failure.reason, None).await.unwrap_or_else(|error| {
+            publisher.forwarder.fail(&error.reason);
+        });
         if publisher.forwarder.pause(&failure).await == Flow::Stop {
             break;
         }
@@ -123,6 +127,8 @@ struct Publisher {
     config: MqttSink,
     /// Records of the next batch: one after a refusal, so that the refused one is found; doubled by an acceptance.
     batch: usize,
+    /// What is sent and not answered yet.
+    sent: Option<Exchange>,
 }
 
 impl Publisher {
@@ -157,13 +163,18 @@ impl Publisher {
         let (name, batch) = (self.forwarder.name.clone(), self.batch);
         let cursor = self.forwarder.cursors(move |cursors| cursors.get(&name)).await?;
         let records = self.forwarder.read(move |reader| reader.records_after(cursor, batch)).await?;
+        self.forwarder.show_backlog(cursor).await?;
         let Some((last, _)) = records.last() else {
             self.forwarder.is_well();
             return Ok(self.forwarder.wait_for_commit().await);
         };
         let last = *last;
-        for (_, record) in &records {
-            let payload = serde_json::to_vec(record).map_err(|error| Failure::new(error.to_string()))?;
+        let payloads = records.iter().map(|(_, record)| serde_json::to_vec(record));
+        let payloads: Vec<Vec<u8>> =
+            payloads.collect::<Result<_, _>>().map_err(|error| Failure::new(error.to_string()))?;
+        self.sent =
+            Some(self.forwarder.sending(&self.place(), Cargo::Records, (records[0].0, last), &payloads.concat()));
+        for ((_, record), payload) in records.iter().zip(payloads) {
             if !client.publish(&self.config.topic_of(record), self.config.retain, payload) {
                 return Err(Failure::new("the connection takes no more publications"));
             }
@@ -173,21 +184,48 @@ impl Publisher {
         let Some(answers) = self.forwarder.until_stop(answers).await else { return Ok(Flow::Stop) };
         let late = || format!("{} records are not acknowledged after {limit:.0?}", records.len());
         match answers.map_err(|_| Failure::new(late()))?? {
-            Ok(()) => self.move_on(last, records.len()).await?,
-            Err(refusal) => self.refused(&records, &refusal).await?,
+            Ok(()) => {
+                self.write_down(Outcome::Acknowledged, "acknowledged", Some(last)).await?;
+                self.moved_on(last, records.len());
+            }
+            Err(refusal) => {
+                self.write_down(Outcome::Refused, &refusal.reason, None).await?;
+                self.refused(&records, &refusal).await?;
+            }
         }
         Ok(Flow::Continue)
     }
 
-    async fn move_on(&mut self, to: u64, delivered: usize) -> Result<(), Failure> {
+    /// Host and port of the broker, for the exchange log.
+    fn place(&self) -> String {
+        Address::parse(self.config.url.get_ref())
+            .map_or_else(|_| String::new(), |at| format!("{}:{}", at.host, at.port))
+    }
+
+    /// Writes down how the batch that was sent has ended, and moves the cursor with it; nothing where none was sent.
+    async fn write_down(&mut self, outcome: Outcome, answer: &str, moved_to: Option<u64>) -> Result<(), Failure> {
+        match self.sent.take() {
+            Some(sent) => {
+                self.forwarder.exchanged(Exchange { outcome, answer: answer.to_owned(), ..sent }, moved_to).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Moves the cursor past a record that the broker will never take.
+    async fn skip_to(&mut self, to: u64) -> Result<(), Failure> {
         let name = self.forwarder.name.clone();
         self.forwarder.cursors(move |cursors| cursors.set(&name, to)).await?;
+        self.moved_on(to, 0);
+        Ok(())
+    }
+
+    fn moved_on(&mut self, to: u64, delivered: usize) {
         self.batch = (self.batch * 2).min(usize::from(BATCH_RECORDS_MAX));
         self.forwarder.health.count(&self.forwarder.component, "delivered_records", delivered as u64);
         self.forwarder.health.gauge(&self.forwarder.component, "delivered_through", to);
         self.forwarder.backoff.reset();
         self.forwarder.is_well();
-        Ok(())
     }
 
     /// Sends one by one, or keeps the one record the broker won't ever take and goes on after it.
@@ -197,7 +235,7 @@ impl Publisher {
             [(log_seq, record)] if *is_final => {
                 let what = format!("{} {} {} rev {}", record.asset, record.grain, record.window.start, record.revision);
                 self.forwarder.keep_undeliverable(*log_seq, what, format!("the broker says {reason}")).await?;
-                self.move_on(*log_seq, 0).await
+                self.skip_to(*log_seq).await
             }
             _ if *is_final => {
                 self.batch = 1;
