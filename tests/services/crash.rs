@@ -278,9 +278,9 @@ fn check_exchanges(database: &Path, records: usize, pages: usize) {
             .prepare("SELECT first, last FROM exchanges WHERE sink = ?1 AND what = ?2 AND outcome = 1 ORDER BY id")
             .unwrap();
         let exchanges = statement.query_map([sink, cargo], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        let acknowledged: BTreeSet<usize> =
-            exchanges.map(Result::unwrap).flat_map(|(first, last): (usize, usize)| first..=last).collect();
-        assert!(acknowledged.iter().copied().eq(1..=count), "{sink}: {} of {count} {cargo}", acknowledged.len());
+        let acknowledged: BTreeSet<i64> =
+            exchanges.map(Result::unwrap).flat_map(|(first, last): (i64, i64)| first..=last).collect();
+        assert!(acknowledged.iter().copied().eq(1..=count as i64), "{sink}: {} of {count} {cargo}", acknowledged.len());
         let failed = "SELECT count(*) FROM exchanges WHERE sink = ?1 AND outcome = 3";
         let failed: i64 = connection.query_row(failed, [sink], |row| row.get(0)).unwrap();
         assert!(failed > 0, "{sink} failed, and the log says so");

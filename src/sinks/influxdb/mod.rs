@@ -139,6 +139,17 @@ impl Destination {
     }
 }
 
+/// Fills in how an exchange ended.
+fn answered(exchange: Exchange, answer: &Result<Answer, Failure>) -> Exchange {
+    let (outcome, answer) = match answer {
+        Ok(answer) if answer.status == 204 => (Outcome::Acknowledged, "204".to_owned()),
+        Ok(answer) if REFUSED.contains(&answer.status) => (Outcome::Refused, answer.failure().reason),
+        Ok(answer) => (Outcome::Failed, answer.failure().reason),
+        Err(failure) => (Outcome::Failed, failure.reason.clone()),
+    };
+    Exchange { outcome, answer, ..exchange }
+}
+
 /// The log on its way to one server.
 struct Influx {
     forwarder: Forwarder,
