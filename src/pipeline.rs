@@ -5,6 +5,7 @@
 //! only after the one transaction that holds its samples. If a commit fails, the engine in memory is rebuilt from the
 //! store and the same batches are tried again; the full queue holds the sources back meanwhile.
 
+mod epoch;
 mod keep;
 mod past;
 
@@ -176,6 +177,8 @@ pub struct Pipeline {
     reader: Reader,
     engine: Engine,
     streams: Vec<Stream>,
+    /// Of each stream, records of an earlier epoch that its destination never took.
+    again: Vec<Vec<WindowRecord>>,
 }
 
 impl Pipeline {
@@ -194,6 +197,7 @@ impl Pipeline {
         let mut pipeline = Self {
             engine: Engine::new(Arc::clone(&plant), clock_state),
             streams: Vec::new(),
+            again: Vec::new(),
             reader: store.reader(),
             plant,
             clock_state,
@@ -338,18 +342,20 @@ impl Pipeline {
         };
         self.engine.set_clock_history(resume.clock.into_iter().collect());
         self.engine.forget_before(self.store.kept_from()?);
-        let open = |policy: &StreamPolicy| {
-            let head = resume.heads.get(&policy.name).copied();
-            Stream::open(
+        (self.streams, self.again) = (Vec::new(), Vec::new());
+        for policy in &self.policies {
+            let head = resume.heads.get(&policy.name).map(|head| epoch::continued(&self.reader, policy, *head));
+            let (head, again) = head.transpose()?.map(|continued| (continued.head, continued.again)).unzip();
+            self.streams.push(Stream::open(
                 self.gateway.clone(),
                 policy.name.clone(),
                 policy.epoch,
                 policy.policy.clone(),
                 head,
                 measures_of,
-            )
-        };
-        self.streams = self.policies.iter().map(open).collect();
+            ));
+            self.again.push(again.unwrap_or_default());
+        }
         let mut effects = Effects::default();
         let (mut through, mut last) = (resume.after, None);
         loop {
@@ -443,7 +449,12 @@ impl Pipeline {
 
     fn cut_pages(&mut self, now: Timestamp, records: &[WindowRecord]) -> Vec<SignedPage> {
         let (config, key) = (self.plant.config, &self.key);
-        self.streams.iter_mut().flat_map(|stream| stream.cut(now, config, records, key)).collect()
+        let cut = |(stream, again): (&mut Stream, &mut Vec<WindowRecord>)| {
+            let mut all = std::mem::take(again);
+            all.extend_from_slice(records);
+            stream.cut(now, config, &all, key)
+        };
+        self.streams.iter_mut().zip(&mut self.again).flat_map(cut).collect()
     }
 
     /// Returns the record to publish of a window that closes: as it is, unless the window was published before (its

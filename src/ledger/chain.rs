@@ -258,7 +258,7 @@ fn check_first(
         chains.range(..(gateway.clone(), stream.clone(), *epoch)).filter(|((g, s, _), _)| g == gateway && s == stream);
     let is_known = earlier.clone().any(|(_, chain)| chain.values().any(|page| page.hash == prev));
     // Pages of an earlier epoch may lie elsewhere; then there is nothing to compare with.
-    if is_known || (prev == Digest::ZERO && *epoch == 1) || (*epoch > 1 && earlier.next().is_none()) {
+    if is_known || prev == Digest::ZERO || (*epoch > 1 && earlier.next().is_none()) {
         return None;
     }
     let sentence =

@@ -20,7 +20,7 @@ use crate::ledger::withheld::{Released, Withheld};
 use crate::model::id::{Digest, StreamName};
 use crate::model::share::SharePolicy;
 use crate::model::time::Timestamp;
-use crate::store::{Cargo, Exchange, Outcome, Reader};
+use crate::store::{Cargo, Exchange, Outcome, Reader, epoch_cursor};
 
 /// Rows read from the store at a time.
 const AT_ONCE: usize = 100;
@@ -246,7 +246,7 @@ fn acknowledged(reader: &Reader, stream: &StreamName) -> anyhow::Result<BTreeMap
         }
     }
     // The cursor follows what the destination holds, backwards too, so it has the last word on its epoch.
-    if let Ok(epoch) = u32::try_from(reader.cursor(&format!("{stream}.epoch"))?) {
+    if let Ok(epoch) = u32::try_from(reader.cursor(&epoch_cursor(stream.as_str()))?) {
         through.insert(epoch, reader.cursor(stream.as_str())?);
     }
     Ok(through)

@@ -107,6 +107,16 @@ impl Cursors {
     }
 }
 
+/// Returns the name of the cursor that says to which epoch a stream's cursor belongs. No sink's name holds a dot.
+pub fn epoch_cursor(stream: &str) -> String {
+    format!("{stream}.epoch")
+}
+
+/// Returns the name of the cursor that says how far an ended epoch of a stream was acknowledged.
+pub fn reached_cursor(stream: &str, epoch: u64) -> String {
+    format!("{stream}.reached-{epoch}")
+}
+
 /// Sets a sink's position.
 pub(super) fn set(connection: &Connection, sink: &str, to: u64) -> Result<(), StoreError> {
     connection.execute(

@@ -57,7 +57,7 @@ pub use backup::{Backup, backup};
 pub use commit::Commit;
 pub use compact::Compaction;
 pub use connection::{BUSY_TIMEOUT, FILE_NAME};
-pub use cursors::{Cursors, Undeliverable};
+pub use cursors::{Cursors, Undeliverable, epoch_cursor, reached_cursor};
 pub use error::{Decision, StoreError};
 pub use exchanges::{Cargo, Exchange, Outcome};
 pub use journal::{JournalEntry, Resume};

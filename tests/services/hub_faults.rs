@@ -191,6 +191,49 @@ fn a_box_restored_from_an_older_copy_forks_and_its_stream_stops_and_shows() {
     let publisher = Publisher::connect(park.broker.port, "floor");
     publisher.publish("floor/line-1/kwh", &json!({ "v": 1.0, "ts": park.time.now().minute() }).to_string());
     eventually("a sample to be stored", PATIENCE, || (stored() > before).then_some(()));
+    settle_by_a_new_epoch(park, held.len());
+}
+
+/// The operator raises the epoch: the stream goes on after the last common page, and what the hub never took comes with it.
+fn settle_by_a_new_epoch(mut park: Park, held: usize) {
+    assert_eq!(park.edge.stop(), Some(0));
+    let config = park.edge.directory.path().join("gateway.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let raised = text.replacen("timeout = \"1s\"\nshare", "timeout = \"1s\"\nepoch = 2\nshare", 1);
+    assert_ne!(raised, text);
+    std::fs::write(&config, raised).unwrap();
+    park.edge.start(park.time);
+    eventually("the hub to take the new epoch", PATIENCE, || (park.held() >= held + 3).then_some(()));
+    eventually("the sink to be well", PATIENCE, || (park.edge.component("sink.park")["status"] == "ok").then_some(()));
+    assert_eq!(park.edge.stop(), Some(0), "{}", park.edge.log());
+    park.hub.stop();
+    for database in [park.hub.database(), park.edge.data().join("parkgate.db")] {
+        let (code, said) = verify(&database);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let read = |database: &Path| -> Vec<serde_json::Value> {
+        pages(database).iter().map(|page| serde_json::from_slice(&page.bytes).unwrap()).collect()
+    };
+    let (own, taken) = (read(&park.edge.data().join("parkgate.db")), read(&park.hub.database()));
+    let first = own.iter().find(|page| page["epoch"] == 2 && page["seq"] == 1).unwrap();
+    let common = taken.iter().filter(|page| page["epoch"] == 1 && own.contains(page)).count();
+    let last_common = &own[common - 1];
+    assert_eq!(
+        (&last_common["epoch"], &last_common["seq"]),
+        (&json!(1), &json!(common)),
+        "the chains share their start"
+    );
+    assert_eq!(own[common]["prev"], first["prev"], "both continue the last common page");
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        let records = page["records"].as_array().unwrap().iter();
+        records.map(|record| format!("{} {} {}", record["asset"], record["window"], record["revision"])).collect()
+    };
+    let again: Vec<String> = own.iter().filter(|page| page["epoch"] == 2).flat_map(names).collect();
+    let never_taken: Vec<String> = own[common..].iter().filter(|page| page["epoch"] == 1).flat_map(names).collect();
+    assert!(!never_taken.is_empty());
+    for name in never_taken {
+        assert_eq!(again.iter().filter(|other| **other == name).count(), 1, "{name} comes once in the new epoch");
+    }
 }
 
 /// Puts a database in the place of another, without what may be left of the other's log.

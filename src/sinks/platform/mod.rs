@@ -33,7 +33,7 @@ use crate::model::id::{Digest, StreamName};
 use crate::model::time::Timestamp;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
-use crate::store::{Cargo, Exchange, Outcome, Reader};
+use crate::store::{Cargo, Exchange, Outcome, Reader, epoch_cursor, reached_cursor};
 use crate::wire::receipt::Rejected;
 
 /// Pages read from the store at once: at most 8 MiB in memory.
@@ -156,8 +156,11 @@ impl Platform {
         let (name, epoch) = (self.forwarder.name.clone(), u64::from(self.epoch));
         self.forwarder
             .cursors(move |cursors| {
-                let epoch_name = format!("{name}.epoch");
-                if cursors.get(&epoch_name)? != epoch {
+                let epoch_name = epoch_cursor(&name);
+                let before = cursors.get(&epoch_name)?;
+                if before != epoch {
+                    // How far the epoch before came is what the new one goes on from.
+                    cursors.set(&reached_cursor(&name, before), cursors.get(&name)?)?;
                     cursors.set(&name, 0)?;
                     cursors.set(&epoch_name, epoch)?;
                 }
