@@ -343,7 +343,7 @@ mod tests {
     use super::{Fault, KnownHead, Presented, Trust, verify_chain};
     use crate::ledger::fixture::{DAY, key, ledger, measures_of, policy, record};
     use crate::ledger::key::GatewayKey;
-    use crate::ledger::page::SignedPage;
+    use crate::ledger::page::{Head, SignedPage};
     use crate::ledger::stream::Stream;
     use crate::ledger::verify::read_page;
     use crate::model::id::Digest;
@@ -504,10 +504,14 @@ mod tests {
         let mut pages = ledger();
         pages.extend(open(Some(common)).cut(DAY, Digest::ZERO, &[], &key()));
         check(&pages, &trust(), &[]);
+        // Nothing was acknowledged before.
         pages[3] = open(None).cut(DAY, Digest::ZERO, &[], &key())[0].clone();
+        check(&pages, &trust(), &[]);
+        let stranger = Head { hash: Digest([7; 32]), ..common };
+        pages[3] = open(Some(stranger)).cut(DAY, Digest::ZERO, &[], &key())[0].clone();
         let sentence = format!(
             "line 4: page 1 of epoch 2 continues a page with hash {}, which is none of an earlier epoch",
-            Digest::ZERO
+            stranger.hash
         );
         check(&pages, &trust(), &[(Fault::Chain, &sentence)]);
     }
