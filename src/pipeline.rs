@@ -9,6 +9,7 @@ mod epoch;
 mod keep;
 mod past;
 
+pub use epoch::StreamPolicy;
 pub use past::{Kept, Recording};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,10 +31,9 @@ use crate::ledger::key::GatewayKey;
 use crate::ledger::page::SignedPage;
 use crate::ledger::stream::Stream;
 use crate::model::fact::{Facts, Measure};
-use crate::model::id::{AssetId, GatewayId, StreamName};
+use crate::model::id::{AssetId, GatewayId};
 use crate::model::record::{ClockState, KpiId, WindowRecord};
 use crate::model::sample::SampleBatch;
-use crate::model::share::SharePolicy;
 use crate::model::statement::Statement;
 use crate::model::swap::{Swap, SwapOutcome};
 use crate::model::time::{Timestamp, Window};
@@ -93,17 +93,6 @@ impl PipelineError {
             Self::Checkpoint(_) => Decision::Stop,
         }
     }
-}
-
-/// One destination's stream, as configured.
-#[derive(Debug, Clone)]
-pub struct StreamPolicy {
-    /// Its name: the sink's.
-    pub name: StreamName,
-    /// The epoch in which it writes.
-    pub epoch: u32,
-    /// What may leave.
-    pub policy: SharePolicy,
 }
 
 /// What one step made durable.

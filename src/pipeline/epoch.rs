@@ -6,15 +6,27 @@
 
 use std::collections::BTreeMap;
 
-use super::{PipelineError, StreamPolicy};
+use super::PipelineError;
 use crate::ledger::page::Head;
 use crate::ledger::verify::read_page;
-use crate::model::id::Digest;
+use crate::model::id::{Digest, StreamName};
 use crate::model::record::WindowRecord;
+use crate::model::share::SharePolicy;
 use crate::store::{Reader, StoreError, epoch_cursor, reached_cursor};
 
 /// Pages read at once.
 const PAGES_AT_ONCE: usize = 32;
+
+/// One destination's stream, as configured.
+#[derive(Debug, Clone)]
+pub struct StreamPolicy {
+    /// Its name: the sink's.
+    pub name: StreamName,
+    /// The epoch in which it writes.
+    pub epoch: u32,
+    /// What may leave.
+    pub policy: SharePolicy,
+}
 
 /// What a stream goes on from.
 pub(super) struct Continued {

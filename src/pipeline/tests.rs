@@ -7,8 +7,7 @@ use jiff::civil::Time;
 
 use super::{
     Arc, Clock, ClockState, Duration, Ends, GatewayKey, Health, Kept, KpiId, Measure, Pipeline, Plant, Reader,
-    SampleBatch, SharePolicy, Status, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run,
-    watch,
+    SampleBatch, Status, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run, watch,
 };
 use crate::engine::calendar::{Calendar, Shift};
 use crate::engine::tests::{MORNING, batch, hour, plant};
@@ -18,6 +17,7 @@ use crate::model::id::{AssetId, GatewayId, StreamName};
 use crate::model::number::Number;
 use crate::model::record::{Level, Reason};
 use crate::model::sample::{Quality, Sample};
+use crate::model::share::SharePolicy;
 use crate::model::tag::TagIndex;
 use crate::model::time::{Grain, Window};
 use crate::store::tests::{hold, make_impatient, schema_1_in, schema_2_in};
