@@ -40,7 +40,8 @@ fn text(board: &BTreeMap<String, Component>, now: Timestamp) -> String {
     }
     let since = "parkgate_component_status_age_seconds";
     head(&mut text, since, "gauge", "Plant time since a component is in its state.");
-    for (name, component) in board {
+    // What has only counted so far has said nothing of its state.
+    for (name, component) in board.iter().filter(|(_, component)| component.since != Timestamp::default()) {
         let age = now.ms_since(component.since).max(0) / 1000;
         line(&mut text, since, &label(name), age.unsigned_abs());
     }
@@ -113,7 +114,6 @@ parkgate_component_status{component="source.a\\b",status="failed"} 0
 # HELP parkgate_component_status_age_seconds Plant time since a component is in its state.
 # TYPE parkgate_component_status_age_seconds gauge
 parkgate_component_status_age_seconds{component="sink.hepza"} 60
-parkgate_component_status_age_seconds{component="source.a\\b"} 64
 # HELP parkgate_backlog_pages What components report under this name at present; see docs/metrics.md.
 # TYPE parkgate_backlog_pages gauge
 parkgate_backlog_pages{component="sink.hepza"} 3

@@ -71,7 +71,7 @@ fn cut_after(
     (epoch, seq): (u32, u64),
     head: Head,
 ) -> Result<Vec<WindowRecord>, PipelineError> {
-    let mut again = BTreeMap::new();
+    let (mut again, mut removed) = (BTreeMap::new(), 0_usize);
     for of in epoch..=head.epoch {
         let mut after = if of == epoch { seq } else { 0 };
         loop {
@@ -84,14 +84,19 @@ fn cut_after(
                 for shared in read_page(&page.bytes).map_err(damaged)?.records {
                     let (grain, window) = (shared.grain, shared.window);
                     let kept = reader.record_revisions(&shared.asset, grain, window.start, window.end)?;
-                    // What retention removed from the log can't be cut again.
-                    let Some(record) = kept.into_iter().find(|record| record.revision == shared.revision) else {
-                        continue;
-                    };
-                    again.insert((window.start, grain, shared.asset, shared.revision), record);
+                    match kept.into_iter().find(|record| record.revision == shared.revision) {
+                        Some(record) => {
+                            drop(again.insert((window.start, grain, shared.asset, shared.revision), record))
+                        }
+                        None => removed += 1,
+                    }
                 }
             }
         }
+    }
+    if removed > 0 {
+        // Their pages stay: `parkgate egress` lists them as not acknowledged.
+        tracing::warn!("{removed} records of stream {} are no longer in the log and don't come again", policy.name);
     }
     Ok(again.into_values().collect())
 }

@@ -11,9 +11,10 @@ use super::{
 };
 use crate::engine::calendar::{Calendar, Shift};
 use crate::engine::tests::{MORNING, batch, hour, plant};
-use crate::ledger::verify::verify_page;
+use crate::ledger::page::{SharedRecord, SignedPage};
+use crate::ledger::verify::{read_page, verify_page};
 use crate::model::fact::Facts;
-use crate::model::id::{AssetId, GatewayId, StreamName};
+use crate::model::id::{AssetId, Digest, GatewayId, StreamName};
 use crate::model::number::Number;
 use crate::model::record::{Level, Reason};
 use crate::model::sample::{Quality, Sample};
@@ -21,7 +22,7 @@ use crate::model::share::SharePolicy;
 use crate::model::tag::TagIndex;
 use crate::model::time::{Grain, Window};
 use crate::store::tests::{hold, make_impatient, schema_1_in, schema_2_in};
-use crate::store::{SwapRow, Swaps};
+use crate::store::{SwapRow, Swaps, epoch_cursor, reached_cursor};
 use tokio_util::sync::CancellationToken;
 
 fn stream() -> StreamName {
@@ -29,9 +30,13 @@ fn stream() -> StreamName {
 }
 
 fn open(store: Store) -> Pipeline {
+    open_in_epoch(1, store)
+}
+
+fn open_in_epoch(epoch: u32, store: Store) -> Pipeline {
     let kpis = vec![KpiId::of("electricity"), KpiId::of("oee")];
     let policy = SharePolicy { kpis, level: Level::Site, grain: Grain::QuarterHour };
-    let policies = vec![StreamPolicy { name: stream(), epoch: 1, policy }];
+    let policies = vec![StreamPolicy { name: stream(), epoch, policy }];
     let gateway = GatewayId::new("tt-0042").unwrap();
     let key = GatewayKey::from_seed([7; 32]);
     Pipeline::open(plant(), ClockState::Simulated, gateway, policies, key, store).unwrap()
@@ -221,6 +226,51 @@ fn what_leaves_is_a_signed_chain_that_holds_only_what_is_shared() {
         assert!(read.records.iter().all(|record| record.level == Level::Site && record.grain == Grain::QuarterHour));
         let text = String::from_utf8(page.bytes.clone()).unwrap();
         assert!(!text.contains("press-1") && !text.contains("peak") && !text.contains("specific_energy"));
+    }
+}
+
+/// The pages of an epoch and the records in them.
+fn pages_of(reader: &Reader, epoch: u32) -> (Vec<SignedPage>, Vec<SharedRecord>) {
+    let pages = reader.pages_after(&stream(), epoch, 0, 1_000).unwrap();
+    let records = pages.iter().flat_map(records_in).collect();
+    (pages, records)
+}
+
+fn records_in(page: &SignedPage) -> Vec<SharedRecord> {
+    read_page(&page.bytes).unwrap().records
+}
+
+#[test]
+fn a_new_epoch_continues_the_last_acknowledged_page_and_brings_each_later_record_once() {
+    // Before the sink has begun the epoch, after it has, and where nothing was ever acknowledged.
+    for (acknowledged, has_begun) in [(2, false), (2, true), (0, false), (0, true)] {
+        let directory = tempfile::tempdir().unwrap();
+        drop(run_hour(open(store_in(directory.path())), |_, same| same));
+        let store = store_in(directory.path());
+        let cursors = store.cursors().unwrap();
+        let (first, _) = pages_of(&store.reader(), 1);
+        assert!(first.len() > 3, "{} pages", first.len());
+        cursors.set("hepza", acknowledged).unwrap();
+        cursors.set(&epoch_cursor("hepza"), 1).unwrap();
+        if has_begun {
+            cursors.set(&reached_cursor("hepza", 1), acknowledged).unwrap();
+            cursors.set("hepza", 0).unwrap();
+            cursors.set(&epoch_cursor("hepza"), 2).unwrap();
+        }
+        drop(cursors);
+        let mut pipeline = open_in_epoch(2, store);
+        pipeline.step(&[], Timestamp(MORNING + 4_260_000)).unwrap();
+        let (second, again) = pages_of(&pipeline.reader(), 2);
+        let (taken, later) = first.split_at(acknowledged as usize);
+        let common = taken.last().map_or(Digest::ZERO, |page| page.hash);
+        assert_eq!((second[0].seq, second[0].prev), (1, common));
+        let never_taken: Vec<SharedRecord> = later.iter().flat_map(records_in).collect();
+        assert_eq!(again, never_taken, "acknowledged {acknowledged}, begun {has_begun}");
+        // A restart finds the epoch opened and brings nothing again.
+        drop(pipeline);
+        let mut pipeline = open_in_epoch(2, store_in(directory.path()));
+        pipeline.step(&[], Timestamp(MORNING + 4_320_000)).unwrap();
+        assert_eq!(pages_of(&pipeline.reader(), 2).0, second);
     }
 }
 

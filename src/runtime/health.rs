@@ -58,7 +58,8 @@ impl Reporter {
     pub fn set(&self, status: Status, detail: impl Into<String>, now: Timestamp) -> bool {
         let mut entry = locked(&self.0);
         let changed = entry.status != status;
-        if changed {
+        // What counted before it said how it is began without an instant.
+        if changed || entry.since == Timestamp::default() {
             entry.since = now;
         }
         entry.status = status;
@@ -134,6 +135,15 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::{Health, Status, Timestamp};
+
+    #[test]
+    fn what_counts_before_it_says_how_it_is_is_so_since_it_said_it() {
+        let health = Health::default();
+        health.gauge("sink.hepza", "backlog_pages", 3);
+        assert!(!health.set("sink.hepza", Status::Ok, "", Timestamp(5)), "it is no news");
+        health.set("sink.hepza", Status::Ok, "", Timestamp(9));
+        assert_eq!(health.snapshot()["sink.hepza"].since, Timestamp(5));
+    }
 
     #[test]
     fn since_moves_only_when_the_status_changes() {
