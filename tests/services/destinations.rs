@@ -24,6 +24,9 @@ const HTTP_FAULTS: [Mode; 7] = [
 /// How a broker fails; 20 bytes suffice for the answer to CONNECT and for a few acknowledgements.
 const MQTT_FAULTS: [Mode; 4] = [Mode::Cut, Mode::Stall, Mode::CloseHalfway, Mode::CloseHalfway];
 
+/// Longest time until a failure has met an exchange: some windows must close meanwhile.
+const FAILING: Duration = Duration::from_secs(60);
+
 /// The destinations.
 pub(crate) struct Destinations {
     /// In front of the hub.
@@ -71,20 +74,38 @@ impl Destinations {
         failures
     }
 
+    /// Lets each of them fail until `is_logged` says that the box has written a failed exchange with it down; then all are well.
+    ///
+    /// Whether one of the random failures meets an exchange is chance.
+    pub(crate) fn fail_until(&self, is_logged: impl Fn(&str) -> bool) {
+        self.hub.set(Mode::Stall);
+        self.influx.set(Mode::Stall);
+        // A connection passes on 20 bytes of answers, so more records must wait than it can acknowledge.
+        self.broker.set(Mode::Cut);
+        for sink in ["park", "history"] {
+            eventually(&format!("a failure of {sink} in the log"), FAILING, || is_logged(sink).then_some(()));
+        }
+        self.broker.set(Mode::CloseHalfway);
+        eventually("a failure of copies in the log", FAILING, || is_logged("copies").then_some(()));
+        for proxy in [&self.hub, &self.influx, &self.broker] {
+            proxy.set(Mode::Pass);
+        }
+    }
+
     /// Waits until the InfluxDB and the broker's subscriber hold every record that `log` returns.
     pub(crate) fn wait_for(&self, log: impl Fn() -> Vec<Value>) {
-        eventually("the InfluxDB to have every record", Duration::from_secs(90), || {
-            let points = self.lines.points();
-            let last = log().pop()?;
-            let (key, revision) = (key(&last, &last["kpis"][0]), last["revision"].to_string());
-            points.get(&key).is_some_and(|fields| fields["revision"] == format!("{revision}i")).then_some(())
+        eventually("the destinations to have every record", Duration::from_secs(90), || {
+            self.has_all(&log()).then_some(())
         });
-        eventually("the subscriber to have every record", Duration::from_secs(90), || {
-            let last = log().pop()?.to_string();
-            let last: Value = serde_json::from_str(&last).unwrap();
-            let received = self.received.lock().unwrap();
-            received.iter().rev().any(|text| serde_json::from_str::<Value>(text).unwrap() == last).then_some(())
-        });
+    }
+
+    /// Says whether the InfluxDB and the broker's subscriber hold the last record of a log.
+    pub(crate) fn has_all(&self, log: &[Value]) -> bool {
+        let Some(last) = log.last() else { return false };
+        let (key, revision) = (key(last, &last["kpis"][0]), format!("{}i", last["revision"]));
+        let has_point = self.lines.points().get(&key).is_some_and(|fields| fields["revision"] == revision);
+        let received = self.received.lock().unwrap();
+        has_point && received.iter().rev().any(|text| serde_json::from_str::<Value>(text).unwrap() == *last)
     }
 
     /// Compares what the InfluxDB and the broker's subscriber hold with the box's log.
