@@ -15,7 +15,7 @@ use crate::model::id::Digest;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
-use crate::store::{Cargo, Cursors, Exchange, Outcome, Reader, StoreError};
+use crate::store::{Backlog, Cargo, Cursors, Exchange, Log, Outcome, Reader, StoreError};
 
 /// First pause after a failure; it doubles up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -47,6 +47,8 @@ pub(super) struct Forwarder {
     cursors: SharedCursors,
     wake: watch::Receiver<u64>,
     token: CancellationToken,
+    /// What the last look saw of what is still to be sent.
+    backlog: Option<Backlog>,
 }
 
 impl Forwarder {
@@ -69,6 +71,7 @@ impl Forwarder {
             cursors,
             wake,
             token,
+            backlog: None,
         }
     }
 
@@ -131,10 +134,22 @@ impl Forwarder {
         self.cursors(move |cursors| cursors.exchanged(&exchange, moved_to)).await
     }
 
-    /// Shows how many records of the log come after the cursor.
-    pub(super) async fn show_backlog(&self, cursor: u64) -> Result<(), Failure> {
-        let newest = self.read(|reader| reader.counts()).await?.records;
-        self.health.gauge(&self.component, "backlog_records", newest.saturating_sub(cursor));
+    /// Shows how much of a log comes after the cursor, and for how long the oldest of it has waited.
+    pub(super) async fn show_backlog(&mut self, log: Log, cursor: u64) -> Result<(), Failure> {
+        let what = match &log {
+            Log::Samples => "backlog_commits",
+            Log::Records => "backlog_records",
+            Log::Pages(..) => "backlog_pages",
+        };
+        let (has_bytes, before) = (log != Log::Samples, self.backlog);
+        let backlog = self.read(move |reader| reader.backlog(&log, cursor, before)).await?;
+        self.backlog = Some(backlog);
+        let waited_ms = backlog.oldest.map_or(0, |oldest| self.clock.now().ms_since(oldest).max(0));
+        self.health.gauge(&self.component, what, backlog.len());
+        if has_bytes {
+            self.health.gauge(&self.component, "backlog_bytes", backlog.bytes);
+        }
+        self.health.gauge(&self.component, "backlog_seconds", waited_ms.unsigned_abs() / 1_000);
         Ok(())
     }
 

@@ -70,7 +70,7 @@ impl Store {
         block::stage(&transaction, &self.tags, seq, commit.batches)?;
         facts::replace(&transaction, commit.facts)?;
         facts::replace(&transaction, commit.corrections)?;
-        records::append(&transaction, commit.records)?;
+        records::append(&transaction, commit.now, commit.records)?;
         pages::append(&transaction, commit.now, commit.pages)?;
         if let Some(state) = commit.checkpoint {
             write_checkpoint(&transaction, seq, state)?;

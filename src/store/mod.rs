@@ -12,6 +12,7 @@
 //! place through [`Cursors`]. All methods block; asynchronous callers use `spawn_blocking`. The tables are in
 //! `schema/`, in words in `docs/store.md`.
 
+mod backlog;
 mod backup;
 mod block;
 mod chunk;
@@ -53,6 +54,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
+pub use backlog::{Backlog, Log};
 pub use backup::{Backup, backup};
 pub use commit::Commit;
 pub use compact::Compaction;

@@ -108,7 +108,8 @@ pub(super) fn count(connection: &Connection) -> Result<u64, StoreError> {
     Ok(pages.unwrap_or(0).unsigned_abs())
 }
 
-fn head(connection: &Connection, stream: &StreamName) -> Result<Option<Head>, StoreError> {
+/// Returns the newest page of a stream.
+pub(super) fn head(connection: &Connection, stream: &StreamName) -> Result<Option<Head>, StoreError> {
     let head = connection
         .query_row("SELECT epoch, seq, hash, policy FROM streams WHERE stream = ?1", [stream.as_str()], head_of)
         .optional()?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::backlog::{self, Backlog, Log};
 use super::connection::Place;
 use super::cursors::{self, Undeliverable};
 use super::error::StoreError;
@@ -275,6 +276,15 @@ impl Reader {
     /// Those of a read.
     pub fn undeliverable_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         self.with(cursors::refused_counts)
+    }
+
+    /// Returns what a destination at position `after` has still to take. `before` is what the last look saw, if any: only
+    /// what has changed since is summed.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn backlog(&self, log: &Log, after: u64, before: Option<Backlog>) -> Result<Backlog, StoreError> {
+        self.with(|connection| backlog::after(connection, log, after, before))
     }
 
     /// Returns how much there is; cheap, nothing is counted one by one.

@@ -9,13 +9,13 @@ use crate::model::record::WindowRecord;
 use crate::model::time::{Grain, Timestamp};
 
 /// Appends records; their log numbers continue without a gap.
-pub(super) fn append(connection: &Connection, records: &[WindowRecord]) -> Result<(), StoreError> {
+pub(super) fn append(connection: &Connection, now: Timestamp, records: &[WindowRecord]) -> Result<(), StoreError> {
     if records.is_empty() {
         return Ok(());
     }
     let mut insert = connection.prepare(
-        "INSERT INTO records (site, asset, grain, start, \"end\", revision, inputs_digest, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO records (site, asset, grain, start, \"end\", revision, inputs_digest, body, committed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for record in records {
         let body = serde_json::to_string(record)
@@ -29,6 +29,7 @@ pub(super) fn append(connection: &Connection, records: &[WindowRecord]) -> Resul
             record.revision,
             record.inputs_digest.0,
             body,
+            now.0,
         ]);
         match inserted.map_err(StoreError::from) {
             Err(StoreError::Contradiction(_)) => {

@@ -25,7 +25,7 @@ use crate::model::record::WindowRecord;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
 use crate::runtime::secret::SecretError;
-use crate::store::{Cargo, Exchange, Outcome, Reader};
+use crate::store::{Cargo, Exchange, Log, Outcome, Reader};
 
 /// Records of one batch, at most: some 2,000 lines, below 1 MiB.
 const BATCH_RECORDS_MAX: usize = 200;
@@ -176,7 +176,7 @@ impl Influx {
         let (name, batch) = (self.forwarder.name.clone(), self.batch);
         let cursor = self.forwarder.cursors(move |cursors| cursors.get(&name)).await?;
         let records = self.forwarder.read(move |reader| reader.records_after(cursor, batch)).await?;
-        self.forwarder.show_backlog(cursor).await?;
+        self.forwarder.show_backlog(Log::Records, cursor).await?;
         let Some((last, _)) = records.last() else {
             self.forwarder.is_well();
             return Ok(self.forwarder.wait_for_commit().await);

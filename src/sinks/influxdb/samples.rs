@@ -13,7 +13,7 @@ use super::{Destination, answered};
 use crate::model::id::SiteId;
 use crate::sinks::forwarder::{Flow, Forwarder};
 use crate::sinks::http::{Answer, Failure};
-use crate::store::{Cargo, Outcome, Reader, SampleRun, StoreError};
+use crate::store::{Cargo, Log, Outcome, Reader, SampleRun, StoreError};
 
 /// Values of one request, about: some 500 kB. A commit stays whole, so that there may be one commit's more.
 const VALUES: u64 = 50_000;
@@ -71,6 +71,7 @@ impl RawValues {
             }
         };
         let unsent = self.read(cursor).await?;
+        self.forwarder.show_backlog(Log::Samples, cursor).await?;
         let is_more = unsent.run.is_more;
         if unsent.run.through > cursor {
             self.unsent = Some(unsent);

@@ -30,7 +30,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
 use crate::runtime::secret::SecretError;
 use crate::runtime::tls::{self, Identity, TlsError};
-use crate::store::{Cargo, Exchange, Outcome, Reader};
+use crate::store::{Cargo, Exchange, Log, Outcome, Reader};
 
 /// Records of one batch, at most: so many publications are under way.
 const BATCH_RECORDS_MAX: u16 = 100;
@@ -163,7 +163,7 @@ impl Publisher {
         let (name, batch) = (self.forwarder.name.clone(), self.batch);
         let cursor = self.forwarder.cursors(move |cursors| cursors.get(&name)).await?;
         let records = self.forwarder.read(move |reader| reader.records_after(cursor, batch)).await?;
-        self.forwarder.show_backlog(cursor).await?;
+        self.forwarder.show_backlog(Log::Records, cursor).await?;
         let Some((last, _)) = records.last() else {
             self.forwarder.is_well();
             return Ok(self.forwarder.wait_for_commit().await);

@@ -33,7 +33,7 @@ use crate::model::id::{Digest, StreamName};
 use crate::model::time::Timestamp;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
-use crate::store::{Cargo, Exchange, Outcome, Reader, epoch_cursor, reached_cursor};
+use crate::store::{Cargo, Exchange, Log, Outcome, Reader, epoch_cursor, reached_cursor};
 use crate::wire::receipt::Rejected;
 
 /// Pages read from the store at once: at most 8 MiB in memory.
@@ -174,7 +174,7 @@ impl Platform {
         let (stream, epoch, after) = (self.stream.clone(), self.epoch, *cursor);
         let pages =
             self.forwarder.read(move |reader| reader.pages_after(&stream, epoch, after, PAGES_READ_MAX)).await?;
-        self.show_backlog(*cursor).await?;
+        self.forwarder.show_backlog(Log::Pages(self.stream.clone(), epoch), *cursor).await?;
         if pages.is_empty() {
             // With nothing to send, a failure that is still shown would never be taken back.
             self.forwarder.is_well();
@@ -397,13 +397,6 @@ impl Platform {
             *cursor = through;
             self.forwarder.health.gauge(&self.forwarder.component, "delivered_through", through);
         }
-        Ok(())
-    }
-
-    async fn show_backlog(&self, cursor: u64) -> Result<(), Failure> {
-        let heads = self.forwarder.read(|reader| reader.heads()).await?;
-        let last = heads.get(&self.stream).filter(|head| head.epoch == self.epoch).map_or(0, |head| head.seq);
-        self.forwarder.health.gauge(&self.forwarder.component, "backlog_pages", last.saturating_sub(cursor));
         Ok(())
     }
 

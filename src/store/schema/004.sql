@@ -1,5 +1,8 @@
 -- Schema 4 of parkgate.db: what left the box and how it was answered.
 
+-- When a record was written, plant time; null of those from before.
+ALTER TABLE records ADD COLUMN committed_at INTEGER;
+
 -- Every exchange of a sink with its destination, failed ones too.
 CREATE TABLE exchanges (
     id          INTEGER PRIMARY KEY, -- ascending in the order in which they ended

@@ -1,5 +1,6 @@
 //! Promises of the store.
 
+mod backlog;
 mod backup;
 mod faults;
 mod journal;
