@@ -28,14 +28,12 @@ pub(super) const SPAN_COMMITS: usize = 3_600;
 /// Batches in a full span, about: bounds the memory of writing and reading one to some MB.
 const SPAN_BATCHES: usize = 1 << 16;
 
-/// Compaction is due when each tag has this many staged samples on average.
+/// Compaction is due when each tag has this many staged samples on average: a chunk of fewer costs more time and room for
+/// each sample.
 const STAGED_SAMPLES_PER_TAG: u64 = 1_800;
 
-/// Where the tags are so many that one step can't take as much, it is due when each has this many: a chunk of fewer
-/// costs more time and room for each sample.
-const STAGED_SAMPLES_PER_TAG_MIN: u64 = 300;
-
-/// Compaction is due with so many staged samples in any case: some 150 MB, and 250,000 batches of a hundred.
+/// It is due with so many staged samples in any case: some 150 MB, and 250,000 batches of a hundred. From 18,000 tags on
+/// chunks are shorter.
 const STAGED_SAMPLES_MAX: u64 = 1 << 25;
 
 /// While a sink hasn't had them, this many samples stay staged: they are read there far faster than in chunks.
@@ -65,9 +63,9 @@ impl Store {
     /// Says whether a step of [`Store::compact`] is worth its while.
     pub fn is_compaction_due(&self) -> bool {
         let tags = self.tags.len().max(1) as u64;
-        let most = (STAGED_SAMPLES_PER_TAG_MIN * tags).clamp(STEP_SAMPLES, STAGED_SAMPLES_MAX);
+        let due = (STAGED_SAMPLES_PER_TAG * tags).min(STAGED_SAMPLES_MAX);
         self.stretch.is_some()
-            || self.samples_total - self.samples_compacted >= (STAGED_SAMPLES_PER_TAG * tags).min(most)
+            || self.samples_total - self.samples_compacted >= due
             || self.last_seq - self.compacted_through >= STEP_COMMITS
     }
 
@@ -115,7 +113,7 @@ impl Store {
             through = through.min(journal::checkpoint_seq(&self.connection)?);
         }
         let tags = self.tags.len().max(1) as u64;
-        let samples = (STAGED_SAMPLES_PER_TAG_MIN * tags).clamp(STEP_SAMPLES, STAGED_SAMPLES_MAX);
+        let samples = (STAGED_SAMPLES_PER_TAG * tags).clamp(STEP_SAMPLES, STAGED_SAMPLES_MAX);
         step_end(&self.connection, self.compacted_through + 1, self.samples_compacted + samples, through)
     }
 
