@@ -1,5 +1,6 @@
 //! The box under load: the real binary with a configuration made here.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -46,6 +47,11 @@ fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
 impl Gateway {
     /// Starts a box that polls devices: each is an asset with a counter and a power, and has 97 values more.
     pub fn modbus(setup: &Setup) -> Self {
+        Self::modbus_with(setup, "", &[])
+    }
+
+    /// The same with further sections and arguments of `run`.
+    pub fn modbus_with(setup: &Setup, sections: &str, arguments: &[&str]) -> Self {
         let mut text = profile(setup.registers);
         for device in 0..setup.devices {
             let (host, every) = (address(device), setup.every_ms);
@@ -59,11 +65,15 @@ impl Gateway {
             .unwrap();
         }
         text.push_str("[[asset]]\nid = \"site\"\nlevel = \"site\"\nsum_children = [\"electricity\"]\n");
-        Self::start(&(text + &sink(setup)))
+        Self::start_with(&(text + &sink(setup) + sections), arguments)
     }
 
     /// Starts a box with these sections, and what every box has.
     pub fn start(sections: &str) -> Self {
+        Self::start_with(sections, &[])
+    }
+
+    fn start_with(sections: &str, arguments: &[&str]) -> Self {
         // Where the build is: /tmp may be memory, and then nothing is durable.
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let config = directory.path().join("gateway.toml");
@@ -76,7 +86,8 @@ impl Gateway {
         let mut command = Command::new(env!("CARGO_BIN_EXE_parkgate"));
         command.envs(environment());
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let (process, ready) = Process::start(command.args(["run", "-c"]).arg(&config).stderr(Stdio::from(log)));
+        let (process, ready) =
+            Process::start(command.args(["run", "-c"]).arg(&config).args(arguments).stderr(Stdio::from(log)));
         let address = ready.rsplit_once("http://").map(|(_, address)| address.to_owned());
         let log = || std::fs::read_to_string(directory.path().join("log")).unwrap_or_default();
         let address = address.unwrap_or_else(|| panic!("the box doesn't start: {ready}\n{}", log()));
@@ -90,7 +101,18 @@ impl Gateway {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (_, text) = answer.split_once("\r\n\r\n").unwrap();
-        Health(serde_json::from_str::<Value>(text).unwrap()["components"].take())
+        Health(serde_json::from_str::<Value>(text).unwrap())
+    }
+
+    /// Returns of each page by its number when it was cut, plant time, and its size. **Unit**: ms, bytes.
+    pub fn pages(&self) -> BTreeMap<u64, (i64, u64)> {
+        let connection = rusqlite::Connection::open(self.directory.path().join("data/parkgate.db")).unwrap();
+        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        let mut statement = connection.prepare("SELECT seq, created_at, length(bytes) FROM pages").unwrap();
+        let rows = statement.query_map([], |row| {
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), (row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs())))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
     }
 
     /// Waits until the components hold what is asked for.
@@ -120,32 +142,58 @@ impl Gateway {
 pub struct Health(Value);
 
 impl Health {
+    fn components(&self) -> &Value {
+        &self.0["components"]
+    }
+
+    /// Returns the plant's time of the report. **Unit**: ms.
+    pub fn at_ms(&self) -> i64 {
+        self.0["at"].as_str().unwrap().parse::<parkgate::model::time::Timestamp>().unwrap().0
+    }
+
     /// Sums a count over the components whose name starts so.
     pub fn sum(&self, prefix: &str, count: &str) -> u64 {
-        let components = self.0.as_object().unwrap().iter().filter(|(name, _)| name.starts_with(prefix));
+        let components = self.components().as_object().unwrap().iter().filter(|(name, _)| name.starts_with(prefix));
         components.map(|(_, component)| number(&component["counts"][count])).sum()
     }
 
     /// Returns a count of one component.
     pub fn count(&self, name: &str, count: &str) -> u64 {
-        number(&self.0[name]["counts"][count])
+        number(&self.components()[name]["counts"][count])
     }
 
     /// Returns how many components whose name starts so are well.
     pub fn well(&self, prefix: &str) -> usize {
-        let components = self.0.as_object().unwrap().iter().filter(|(name, _)| name.starts_with(prefix));
+        let components = self.components().as_object().unwrap().iter().filter(|(name, _)| name.starts_with(prefix));
         components.filter(|(_, component)| component["status"] == "ok").count()
     }
 
     /// Returns status and detail of one component.
     pub fn state(&self, name: &str) -> String {
-        format!("{} {}", self.0[name]["status"], self.0[name]["detail"])
+        let component = &self.components()[name];
+        format!("{} {}", component["status"], component["detail"])
     }
 }
 
 /// The API writes counts beyond 2⁵³ as text.
 fn number(value: &Value) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
+}
+
+/// Returns the section of a hub that gets every asset's records of each minute.
+pub fn platform(url: &str) -> String {
+    format!(
+        "[records]\ngrains = [\"minute\"]\n[[sink]]\ntype = \"platform\"\nname = \"hub\"\nurl = \"{url}\"\n\
+         share = {{ kpis = [\"electricity\"], level = \"unit\", grain = \"minute\" }}\n"
+    )
+}
+
+/// Returns the section of a history that gets every raw value and nothing else.
+pub fn samples(url: &str) -> String {
+    format!(
+        "[[sink]]\ntype = \"influxdb2\"\nname = \"history\"\nurl = \"{url}\"\norg = \"o\"\nbucket = \"b\"\n\
+         send = [\"samples\"]\ngzip = false\n"
+    )
 }
 
 fn sink(setup: &Setup) -> String {

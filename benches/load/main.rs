@@ -19,9 +19,11 @@ mod broker;
 mod destination;
 mod devices;
 mod gateway;
+mod hub;
 mod modes;
 mod process;
 mod publisher;
+mod relay;
 mod report;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +50,10 @@ enum Mode {
     Ceiling(modes::ceiling::Args),
     /// A broker at its own rate: a subscriber that only counts, and the box.
     Mqtt(modes::mqtt::Args),
+    /// From a closed window to the receipt of a hub on this machine.
+    Delivery(modes::delivery::Args),
+    /// How fast a box catches up after an outage of every destination.
+    Catchup(modes::catchup::Args),
     /// A faulty bus for long: memory and file descriptors.
     Soak(modes::soak::Args),
     /// The devices themselves; started by the modes.
@@ -74,6 +80,8 @@ fn main() {
         Some(Mode::Faulty(args)) => modes::faulty::run(&args),
         Some(Mode::Ceiling(args)) => modes::ceiling::run(&args),
         Some(Mode::Mqtt(args)) => modes::mqtt::run(&args),
+        Some(Mode::Delivery(args)) => modes::delivery::run(&args),
+        Some(Mode::Catchup(args)) => modes::catchup::run(&args),
         Some(Mode::Soak(args)) => modes::soak::run(&args),
         Some(Mode::Devices(args)) => devices::run(&args),
         Some(Mode::Destination(args)) => destination::run(&args),
