@@ -1,6 +1,7 @@
 //! `GET /api/v1/health`: what each component is doing, what it counted, and every guarantee that is lost.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
@@ -56,6 +57,12 @@ pub struct ComponentBody {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(into = "JsonForm")]
 pub struct JsonInteger(pub u64);
+
+impl fmt::Display for JsonInteger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
 
 #[derive(Serialize)]
 #[serde(untagged)]

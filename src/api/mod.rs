@@ -13,10 +13,11 @@ pub mod config;
 mod context;
 mod declarations;
 pub mod edge;
+pub(crate) mod egress;
 mod extract;
 mod gateways;
 mod guard;
-mod health;
+pub(crate) mod health;
 pub mod kpis;
 mod metrics;
 mod openapi;
@@ -189,7 +190,8 @@ pub fn router(api: &Arc<Api>) -> Router {
             .routes(routes!(declarations::approve))
             .routes(routes!(declarations::withdraw))
             .routes(routes!(declarations::comparison))
-            .routes(routes!(channels::slots)),
+            .routes(routes!(channels::slots))
+            .routes(routes!(egress::egress)),
     };
     let (router, document) = routes.split_for_parts();
     // Not in the document: its format is Prometheus' own.

@@ -49,6 +49,7 @@ pub(super) fn document() -> OpenApi {
             tag("kpi", "Figures and what they mean."),
             tag("directory", "What figures are about, and who delivers them."),
             tag("declarations", "What nobody measures and people answer for; on a box."),
+            tag("egress", "What left a box and what stayed inside."),
             tag("operation", "How the program is."),
             tag("pages", "How gateways deliver signed pages."),
         ]))

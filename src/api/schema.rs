@@ -243,6 +243,21 @@ pub(super) struct Figure {
     reported: KpiValue,
 }
 
+/// What one destination may see. Nothing else leaves.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes model::share::SharePolicy")]
+pub(super) struct SharePolicy {
+    /// The KPIs, ascending; each carries its facts at the shared level.
+    #[schema(example = json!(["electricity", "oee"]))]
+    kpis: Vec<String>,
+    /// The finest level that goes out; wider ones go out too.
+    #[schema(example = "site")]
+    level: String,
+    /// The one grain that goes out.
+    #[schema(example = "day")]
+    grain: String,
+}
+
 /// One event of production context. Which keys it has depends on its kind.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes model::context::document::ContextDocument")]

@@ -35,7 +35,7 @@ use crate::model::unit::ProductUnit;
 use crate::reference::Reference;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::Health;
-use crate::store::{Commit, Store};
+use crate::store::{Cargo, Commit, Exchange, Outcome, Store, epoch_cursor};
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -50,7 +50,7 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) struct TestEdge {
     pub(crate) api: Arc<Api>,
     pub(crate) health: Health,
-    _store: Store,
+    pub(crate) store: Store,
 }
 
 /// A box that measured from 08:00 to 09:20: 60 kWh and a press that ran, so the hour 08 is closed with its record and
@@ -74,7 +74,7 @@ pub(crate) fn edge(token: Option<&str>) -> TestEdge {
     };
     let token = token.map(SecretString::from);
     let api = Api::new(Backend::Edge(edge), health.clone(), Clock::manual(now()), token);
-    TestEdge { api, health, _store: store }
+    TestEdge { api, health, store }
 }
 
 fn plant() -> Plant {
@@ -189,6 +189,33 @@ fn pages() -> Vec<SignedPage> {
         kpi::find(id.as_str()).map_or(&[], |definition| definition.reveals())
     });
     stream.cut(now(), plant.config, &[record], &GatewayKey::from_seed([1; 32]))
+}
+
+impl TestEdge {
+    /// Commits the policy page and the page of the hour, of which the first was acknowledged at the second attempt.
+    pub(crate) fn with_pages(mut self) -> Self {
+        let pages = pages();
+        self.store.commit(&Commit { now: now(), pages: &pages, ..Commit::default() }).unwrap();
+        let mut cursors = self.store.cursors().unwrap();
+        cursors.set(&epoch_cursor("hepza"), 1).unwrap();
+        let exchange = |outcome, answer: &str| Exchange {
+            sink: "hepza".to_owned(),
+            at: now(),
+            destination: "hub.example.gov.vn:443".to_owned(),
+            cargo: Cargo::Pages,
+            first: 1,
+            last: 1,
+            name: None,
+            epoch: Some(1),
+            bytes: pages[0].bytes.len() as u64,
+            hash: pages[0].hash,
+            outcome,
+            answer: answer.to_owned(),
+        };
+        cursors.exchanged(&exchange(Outcome::Failed, "receiver is <busy> (503)"), None).unwrap();
+        cursors.exchanged(&exchange(Outcome::Acknowledged, "201"), Some(1)).unwrap();
+        self
+    }
 }
 
 impl TestHub {

@@ -429,7 +429,7 @@ async fn the_openapi_document_describes_what_is_sent() {
 
 #[tokio::test]
 async fn every_path_of_the_document_is_routed_and_declares_its_errors() {
-    for (api, routes) in [(edge(None).api, 13), (hub().api, 8)] {
+    for (api, routes) in [(edge(None).api, 14), (hub().api, 8)] {
         let document = get(&api, "/api/v1/openapi.json").await.json();
         let paths = document["paths"].as_object().unwrap();
         assert_eq!(paths.len(), routes, "{:?}", paths.keys());
@@ -507,4 +507,64 @@ async fn a_declared_bill_is_compared_with_what_was_measured() {
     assert_eq!(compared["difference_kwh"], "30");
     assert_eq!(compared["explanations"][0]["cause"], "ct_ratio");
     assert_eq!(compared["explanations"][0]["evidence"]["billed_to_measured"], "3/2");
+}
+
+#[tokio::test]
+async fn what_left_a_box_is_told_with_its_answers_and_what_stayed_inside() {
+    let edge = edge(None).with_pages();
+    let all = get(&edge.api, "/api/v1/egress").await.json();
+    let [records, policy] = [&all["pages"][0], &all["pages"][1]];
+    assert_eq!((&records["kind"], &records["seq"], &records["records"]), (&json!("records"), &json!(2), &json!(1)));
+    assert_eq!(
+        (&policy["kind"], &policy["acknowledged"], &records["acknowledged"]),
+        (&json!("policy"), &json!(true), &json!(false))
+    );
+    assert_eq!(all["policies"][0]["policy"]["grain"], "hour");
+    assert!(all["policies"][0]["reveals"]["electricity"].as_array().unwrap().contains(&json!("electricity_micro_kwh")));
+    assert_eq!(all["withheld"][0]["released_records"], 1);
+    let outcomes: Vec<&Value> = all["exchanges"].as_array().unwrap().iter().map(|one| &one["outcome"]).collect();
+    assert_eq!(outcomes, ["acknowledged", "failed"], "the newest first");
+    assert_eq!((&all["next_page"], &all["next_exchange"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_long_list_of_what_left_goes_on_where_the_answer_before_ended() {
+    let edge = edge(None).with_pages();
+    let first = get(&edge.api, "/api/v1/egress?sink=hepza&limit=1").await.json();
+    let (page, exchange) = (&first["next_page"], &first["next_exchange"]);
+    assert_eq!((first["pages"].as_array().unwrap().len(), first["exchanges"].as_array().unwrap().len()), (1, 1));
+    let uri = format!("/api/v1/egress?sink=hepza&limit=1&before_page={page}&before_exchange={exchange}");
+    let rest = get(&edge.api, &uri).await.json();
+    assert_eq!((&rest["pages"][0]["seq"], &rest["exchanges"][0]["outcome"]), (&json!(1), &json!("failed")));
+    assert_eq!(
+        (&rest["next_page"], &rest["next_exchange"], &rest["withheld"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+    let only = get(&edge.api, &format!("/api/v1/egress?limit=1&before_page={page}")).await.json();
+    assert_eq!((only["pages"].as_array().unwrap().len(), only["exchanges"].as_array().unwrap().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_left_is_told_of_the_time_and_the_sink_asked_for_and_by_no_hub() {
+    let edge = edge(None).with_pages();
+    let before = get(&edge.api, "/api/v1/egress?until=2026-10-05T09:00:00%2B07:00").await.json();
+    assert_eq!((&before["pages"], &before["exchanges"]), (&json!([]), &json!([])));
+    assert_eq!(before["withheld"][0]["released_records"], 1, "a record of before, though its page was cut later");
+    let after = get(&edge.api, "/api/v1/egress?since=2026-10-05T09:00:00%2B07:00").await.json();
+    assert_eq!((after["pages"].as_array().unwrap().len(), &after["withheld"][0]["released_records"]), (2, &json!(0)));
+    for (uri, words) in [
+        ("limit=0", "limit 0 is not within 1 to 500"),
+        ("since=2026-10-05", "since: "),
+        ("since=2024-10-05T00:00:00Z", "more than 366 days are asked for"),
+        ("since=2026-10-05T09:00:00Z&until=2026-10-05T09:00:00Z", "is not before until"),
+        ("sinks=hepza", "unknown field"),
+    ] {
+        let detail =
+            problem(&get(&edge.api, &format!("/api/v1/egress?{uri}")).await, StatusCode::BAD_REQUEST, "bad-request");
+        assert!(detail.contains(words), "{uri}: {detail}");
+    }
+    let unknown = get(&edge.api, "/api/v1/egress?sink=hep").await;
+    let detail = problem(&unknown, StatusCode::NOT_FOUND, "not-found");
+    assert_eq!(detail, "nothing was sent to a sink \"hep\"; known are hepza");
+    assert_eq!(get(&hub().api, "/api/v1/egress").await.status, StatusCode::NOT_FOUND);
 }

@@ -235,6 +235,34 @@ texts! {
     likely: "có cơ sở" / "likely";
     possible: "có thể" / "possible";
     unexplained: "Chưa rõ nguyên nhân" / "Not explained";
+
+    egress: "Dữ liệu đã gửi ra ngoài" / "What left the factory";
+    egress_hint: "Đếm theo nội dung các trang đã ký, không theo chính sách đã hứa." / "Counted from what the signed pages hold, not from what the policy promises.";
+    egress_agreed: "Được phép gửi" / "What may leave";
+    egress_level: "Đến cấp" / "Down to level";
+    egress_grain: "Kỳ được gửi" / "Grain that leaves";
+    egress_reveals: "Dữ kiện đi kèm" / "Facts that go with it";
+    egress_stated: "Theo trang chính sách" / "Stated by policy page";
+    egress_stayed: "Ở lại trong nhà máy" / "What stayed inside";
+    egress_released: "bản ghi đã có phần được gửi" / "records of which something left";
+    egress_whole: "bản ghi không gửi phần nào" / "whole records that stayed";
+    egress_values: "giá trị chỉ số không gửi" / "KPI values that stayed";
+    egress_facts: "dữ kiện không gửi" / "facts that stayed";
+    egress_nothing_stayed: "không giữ lại gì" / "nothing stayed";
+    egress_pages: "Các trang, mới nhất trước" / "Pages, newest first";
+    egress_page: "Trang" / "Page";
+    egress_cut_at: "Lập lúc" / "Cut at";
+    egress_policy_page: "chính sách" / "policy";
+    egress_acknowledged: "đã xác nhận" / "acknowledged";
+    egress_not_acknowledged: "chưa xác nhận" / "not acknowledged";
+    egress_exchanges: "Các lần gửi, mới nhất trước" / "Exchanges, newest first";
+    egress_at: "Lúc" / "At";
+    egress_what: "Nội dung" / "What";
+    egress_size: "Dung lượng" / "Size";
+    egress_answer: "Trả lời" / "Answer";
+    egress_refused: "bị từ chối" / "refused";
+    egress_failed: "không thành" / "failed";
+    egress_more: "Danh sách dài hơn; API và lệnh parkgate egress có đầy đủ." / "There are more; the API and the command parkgate egress list them all.";
     signature_note: "Mã xác thực thiết bị cho thấy trang đến từ thiết bị nào và chưa bị sửa; nó không thay chữ ký số." / "The page signature shows which gateway a page came from and that it wasn't edited; it is not a legal digital signature.";
 }
 

@@ -13,6 +13,7 @@ mod channels;
 mod components;
 mod declarations;
 mod edge;
+mod egress;
 mod format;
 mod hub;
 mod language;
@@ -49,6 +50,7 @@ pub fn router(api: &Arc<Api>) -> Router {
         .route("/source", get(source::page))
         .route("/declarations", get(declarations::page))
         .route("/declarations/{id}", get(declarations::bill))
+        .route("/egress", get(egress::page))
         .route("/thresholds", get(thresholds::page))
         .with_state(Arc::clone(api))
         .merge(assets::router())

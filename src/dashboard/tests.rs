@@ -213,3 +213,33 @@ async fn declarations_and_a_bill_beside_the_measurement_are_shown_in_both_langua
     assert_eq!(get(&edge.api, "/declarations/2").await.status, StatusCode::NOT_FOUND);
     assert_eq!(get(&hub().api, "/declarations").await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn the_factory_sees_what_left_and_what_stayed_in_both_languages() {
+    let empty = visible(&page(&edge(None).api, "/egress?lang=en").await);
+    assert!(empty.contains("What left the factory") && empty.contains("Nothing yet."), "{empty}");
+    let edge = edge(None).with_pages();
+    let vi = visible(&page(&edge.api, "/egress").await);
+    for words in [
+        "Dữ liệu đã gửi ra ngoài",
+        "hepza/1/2",
+        "1 bản ghi",
+        "chính sách",
+        "đã xác nhận",
+        "chưa xác nhận",
+        "không thành",
+    ] {
+        assert!(vi.contains(words), "{words}: {vi}");
+    }
+    let en = visible(&page(&edge.api, "/egress?lang=en").await);
+    for words in [
+        "Down to level site",
+        "Electricity use electricity electricity_micro_kwh",
+        "receiver is &#60;busy&#62; (503)",
+        "hepza 1 nothing stayed",
+        "hub.example.gov.vn:443",
+    ] {
+        assert!(en.contains(words), "{words}: {en}");
+    }
+    assert!(page(&edge.api, "/").await.contains("href=\"/egress?lang=vi\""));
+}

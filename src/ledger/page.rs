@@ -31,6 +31,16 @@ pub enum PageKind {
     Records,
 }
 
+impl PageKind {
+    /// Returns the name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Records => "records",
+        }
+    }
+}
+
 /// What is signed. Every field is present in each page, `null` or empty where it says nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +115,8 @@ pub struct SharedRecord {
 /// A finished page: final bytes, their hash and their signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedPage {
+    /// What it is for.
+    pub kind: PageKind,
     /// The box that made it.
     pub gateway: GatewayId,
     /// The chain it belongs to.
@@ -148,6 +160,7 @@ impl Page {
     pub fn sign(&self, key: &GatewayKey) -> SignedPage {
         let bytes = self.to_bytes();
         SignedPage {
+            kind: self.kind,
             gateway: self.gateway.clone(),
             stream: self.stream.clone(),
             epoch: self.epoch,

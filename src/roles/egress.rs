@@ -3,7 +3,6 @@
 //! Read from the box's store, beside a running box or without one. Pages are told by what they say themselves; a page that
 //! was sent can be shown byte for byte.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,14 +12,11 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::load;
+use crate::api::egress::{ExchangeBody, PageBody, WithheldBody};
 use crate::config::Gateway;
-use crate::ledger::page::{Page, PageKind, SignedPage};
-use crate::ledger::verify::read_page;
-use crate::ledger::withheld::{Released, Withheld};
-use crate::model::id::{Digest, StreamName};
-use crate::model::share::SharePolicy;
+use crate::model::id::StreamName;
 use crate::model::time::Timestamp;
-use crate::store::{Cargo, Exchange, Outcome, Reader, epoch_cursor};
+use crate::store::{EgressFilter, EgressPlace, Reader};
 
 /// Rows read from the store at a time.
 const AT_ONCE: usize = 100;
@@ -74,78 +70,13 @@ impl FromStr for PageName {
     }
 }
 
-/// What is asked for.
-#[derive(Debug, Default)]
-struct Filter<'f> {
-    sink: Option<&'f str>,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-}
-
-impl Filter<'_> {
-    fn takes(&self, at: Timestamp) -> bool {
-        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
-    }
-
-    /// A sink's second cursor, like `floor.samples`, is the sink's too.
-    fn is_of(&self, sink: &str) -> bool {
-        self.sink
-            .is_none_or(|wanted| sink.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
-    }
-}
-
 /// One line of the answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Told {
-    Page(PageTold),
-    Exchange(ExchangeTold),
-    Withheld(WithheldTold),
-}
-
-#[derive(Debug, Serialize)]
-struct PageTold {
-    sink: StreamName,
-    epoch: u32,
-    seq: u64,
-    created_at: Timestamp,
-    kind: PageKind,
-    records: usize,
-    bytes: usize,
-    hash: Digest,
-    /// Whether the destination said that it holds the page.
-    acknowledged: bool,
-    /// Of a policy page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<SharePolicy>,
-    /// Of a policy page: the facts that go out with each KPI.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    reveals: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Debug, Serialize)]
-struct ExchangeTold {
-    sink: String,
-    at: Timestamp,
-    destination: String,
-    what: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<u32>,
-    first: u64,
-    last: u64,
-    bytes: u64,
-    hash: Digest,
-    outcome: &'static str,
-    answer: String,
-}
-
-#[derive(Debug, Serialize)]
-struct WithheldTold {
-    sink: StreamName,
-    #[serde(flatten)]
-    withheld: Withheld,
+    Page(PageBody),
+    Exchange(ExchangeBody),
+    Withheld(WithheldBody),
 }
 
 /// Tells what left, or shows one page.
@@ -161,8 +92,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         out.write_all(&page_bytes(&reader, name)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let filter = Filter { sink: args.sink.as_deref(), since: args.since, until: args.until };
-    if let Some(sink) = filter.sink {
+    let filter = EgressFilter { sink: args.sink.clone(), since: args.since, until: args.until };
+    if let Some(sink) = &filter.sink {
         check_sink(sink, &gateway, &reader)?;
     }
     tell(&reader, &filter, |told| print(&mut out, &told, args.json))?;
@@ -178,10 +109,11 @@ fn page_bytes(reader: &Reader, PageName { stream, epoch, seq }: &PageName) -> an
 
 /// A sink that was removed from the configuration is still known by its pages.
 fn check_sink(sink: &str, gateway: &Gateway, reader: &Reader) -> anyhow::Result<()> {
-    let mut names: Vec<String> = reader.heads()?.keys().map(ToString::to_string).collect();
+    let mut names = reader.sinks_left()?;
     names.extend(gateway.platforms.iter().map(|sink| sink.name.get_ref().to_string()));
     names.extend(gateway.influx.iter().map(|sink| sink.name.get_ref().to_string()));
     names.extend(gateway.brokers.iter().map(|sink| sink.name.get_ref().to_string()));
+    names.extend(gateway.files.iter().map(|sink| sink.name.get_ref().to_string()));
     names.sort();
     names.dedup();
     if names.iter().all(|name| name != sink) {
@@ -190,111 +122,26 @@ fn check_sink(sink: &str, gateway: &Gateway, reader: &Reader) -> anyhow::Result<
     Ok(())
 }
 
-/// Tells the pages of each stream, then what stayed inside, then every exchange.
-fn tell(reader: &Reader, filter: &Filter<'_>, mut take: impl FnMut(Told) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    for (stream, head) in reader.heads()?.into_iter().filter(|(stream, _)| filter.is_of(stream.as_str())) {
-        let acknowledged = acknowledged(reader, &stream)?;
-        let mut released = Released::default();
-        for epoch in 1..=head.epoch {
-            let through = acknowledged.get(&epoch).copied().unwrap_or(0);
-            let mut after = 0;
-            loop {
-                let pages = reader.pages_after(&stream, epoch, after, AT_ONCE)?;
-                let Some(last) = pages.last() else { break };
-                after = last.seq;
-                for signed in &pages {
-                    let place = || format!("page {stream}/{epoch}/{} of the store", signed.seq);
-                    let page = read_page(&signed.bytes).with_context(place)?;
-                    released.add(&page);
-                    if filter.takes(page.created_at) {
-                        take(Told::Page(page_told(signed, page, signed.seq <= through)))?;
-                    }
-                }
-            }
-        }
-        let withheld = withheld(reader, filter, &released)?;
-        take(Told::Withheld(WithheldTold { sink: stream, withheld }))?;
-    }
+/// Tells every page, then what stayed inside, then every exchange.
+fn tell(
+    reader: &Reader,
+    filter: &EgressFilter,
+    mut take: impl FnMut(Told) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut after = 0;
     loop {
-        let exchanges = reader.exchanges(None, after, AT_ONCE)?;
+        let pages = reader.pages_left(filter, EgressPlace::After(after), AT_ONCE)?;
+        let Some(last) = pages.last() else { break };
+        after = last.row;
+        pages.into_iter().try_for_each(|page| take(Told::Page(page.into())))?;
+    }
+    reader.withheld(filter)?.into_iter().try_for_each(|stayed| take(Told::Withheld(stayed.into())))?;
+    let mut after = 0;
+    loop {
+        let exchanges = reader.exchanges_left(filter, EgressPlace::After(after), AT_ONCE)?;
         let Some((last, _)) = exchanges.last() else { return Ok(()) };
         after = *last;
-        for (_, exchange) in exchanges {
-            if filter.is_of(&exchange.sink) && filter.takes(exchange.at) {
-                take(Told::Exchange(exchange_told(exchange)))?;
-            }
-        }
-    }
-}
-
-/// Returns through which page each epoch was acknowledged: the present one by its cursor, earlier ones by the exchanges.
-fn acknowledged(reader: &Reader, stream: &StreamName) -> anyhow::Result<BTreeMap<u32, u64>> {
-    let mut through = BTreeMap::new();
-    let mut after = 0;
-    loop {
-        let exchanges = reader.exchanges(Some(stream.as_str()), after, AT_ONCE)?;
-        let Some((last, _)) = exchanges.last() else { break };
-        after = *last;
-        for (_, exchange) in &exchanges {
-            if let (Cargo::Pages, Some(epoch), Outcome::Acknowledged) =
-                (exchange.cargo, exchange.epoch, exchange.outcome)
-            {
-                let held: &mut u64 = through.entry(epoch).or_default();
-                *held = exchange.last.max(*held);
-            }
-        }
-    }
-    // The cursor follows what the destination holds, backwards too, so it has the last word on its epoch.
-    if let Ok(epoch) = u32::try_from(reader.cursor(&epoch_cursor(stream.as_str()))?) {
-        through.insert(epoch, reader.cursor(stream.as_str())?);
-    }
-    Ok(through)
-}
-
-fn withheld(reader: &Reader, filter: &Filter<'_>, released: &Released) -> anyhow::Result<Withheld> {
-    let mut withheld = Withheld::default();
-    let mut after = 0;
-    loop {
-        let records = reader.records_after(after, AT_ONCE)?;
-        let Some((last, _)) = records.last() else { return Ok(withheld) };
-        after = *last;
-        for (_, record) in records.iter().filter(|(_, record)| filter.takes(record.window.start)) {
-            released.compare(record, &mut withheld);
-        }
-    }
-}
-
-fn page_told(signed: &SignedPage, page: Page, acknowledged: bool) -> PageTold {
-    PageTold {
-        sink: page.stream,
-        epoch: page.epoch,
-        seq: page.seq,
-        created_at: page.created_at,
-        kind: page.kind,
-        records: page.records.len(),
-        bytes: signed.bytes.len(),
-        hash: signed.hash,
-        acknowledged,
-        policy: page.policy,
-        reveals: page.reveals,
-    }
-}
-
-fn exchange_told(exchange: Exchange) -> ExchangeTold {
-    ExchangeTold {
-        sink: exchange.sink,
-        at: exchange.at,
-        destination: exchange.destination,
-        what: exchange.cargo.as_str(),
-        name: exchange.name,
-        epoch: exchange.epoch,
-        first: exchange.first,
-        last: exchange.last,
-        bytes: exchange.bytes,
-        hash: exchange.hash,
-        outcome: exchange.outcome.as_str(),
-        answer: exchange.answer,
+        exchanges.into_iter().try_for_each(|(_, exchange)| take(Told::Exchange(exchange.into())))?;
     }
 }
 
@@ -324,12 +171,12 @@ fn print(out: &mut impl Write, told: &Told, json: bool) -> anyhow::Result<()> {
             )?;
             Ok(())
         }
-        Told::Withheld(WithheldTold { sink, withheld }) => print_withheld(out, sink, withheld),
+        Told::Withheld(withheld) => print_withheld(out, withheld),
     }
 }
 
-fn print_page(out: &mut impl Write, page: &PageTold) -> anyhow::Result<()> {
-    let PageTold { sink, epoch, seq, created_at, records, bytes, .. } = page;
+fn print_page(out: &mut impl Write, page: &PageBody) -> anyhow::Result<()> {
+    let PageBody { sink, epoch, seq, created_at, records, bytes, .. } = page;
     let state = if page.acknowledged { "acknowledged" } else { "not acknowledged" };
     let Some(policy) = &page.policy else {
         writeln!(out, "{sink}/{epoch}/{seq} of {created_at}: {records} records, {bytes} bytes, {state}")?;
@@ -346,8 +193,9 @@ fn print_page(out: &mut impl Write, page: &PageTold) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_withheld(out: &mut impl Write, sink: &StreamName, withheld: &Withheld) -> anyhow::Result<()> {
-    writeln!(out, "{sink}: {} records left, of the rest stayed inside:", withheld.released_records)?;
+fn print_withheld(out: &mut impl Write, withheld: &WithheldBody) -> anyhow::Result<()> {
+    let WithheldBody { sink, released_records, .. } = withheld;
+    writeln!(out, "{sink}: {released_records} records left, of the rest stayed inside:")?;
     for (level, grains) in &withheld.records {
         for (grain, count) in grains {
             writeln!(out, "  {count} whole records of level {level}, grain {grain}")?;
@@ -364,7 +212,7 @@ fn print_withheld(out: &mut impl Write, sink: &StreamName, withheld: &Withheld) 
 
 #[cfg(test)]
 mod tests {
-    use super::{Filter, PageName, page_bytes, print, tell};
+    use super::{EgressFilter, PageName, page_bytes, print, tell};
     use crate::ledger::fixture::{DAY, DAY_MS, ledger, record};
     use crate::ledger::verify::read_page;
     use crate::model::id::Digest;
@@ -395,7 +243,9 @@ mod tests {
         line.level = Level::Line;
         line.asset = crate::model::id::AssetId::new("line-1").unwrap();
         let (records, pages) = ([record(0, 1), record(1, 1), record(2, 1), line], ledger());
-        store.commit(&Commit { records: &records, pages: &pages, ..Commit::default() }).unwrap();
+        let now = DAY + 2 * DAY_MS;
+        store.commit(&Commit { now, records: &records, pages: &pages[..2], ..Commit::default() }).unwrap();
+        store.commit(&Commit { now: now + DAY_MS, pages: &pages[2..], ..Commit::default() }).unwrap();
         let mut cursors = store.cursors().unwrap();
         cursors.set("hepza.epoch", 1).unwrap();
         cursors.exchanged(&exchange(1, Outcome::Failed, "receiver is not available (503)"), None).unwrap();
@@ -403,7 +253,7 @@ mod tests {
         store
     }
 
-    fn told(store: &Store, filter: &Filter<'_>, json: bool) -> String {
+    fn told(store: &Store, filter: &EgressFilter, json: bool) -> String {
         let mut text = Vec::new();
         tell(&store.reader(), filter, |told| print(&mut text, &told, json)).unwrap();
         String::from_utf8(text).unwrap()
@@ -433,28 +283,28 @@ mod tests {
              201\n",
             sizes[0], sizes[1], sizes[2]
         );
-        assert_eq!(told(&store(), &Filter::default(), false), expected);
+        assert_eq!(told(&store(), &EgressFilter::default(), false), expected);
     }
 
     #[test]
     fn json_says_the_same_one_object_a_line_and_filters_leave_out_the_rest() {
         let store = store();
-        let lines = |filter: &Filter<'_>| -> Vec<serde_json::Value> {
+        let lines = |filter: &EgressFilter| -> Vec<serde_json::Value> {
             told(&store, filter, true).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
         };
-        let all = lines(&Filter::default());
+        let all = lines(&EgressFilter::default());
         assert_eq!(all.len(), 6);
         assert_eq!(all[0]["page"]["policy"]["grain"], "day");
         assert_eq!(all[2]["page"]["acknowledged"], false);
         assert_eq!(all[3]["withheld"]["kpis"]["oee"], 4);
         assert_eq!(all[4]["exchange"]["outcome"], "failed");
-        let late = lines(&Filter { since: Some(DAY + 3 * DAY_MS), ..Filter::default() });
+        let late = lines(&EgressFilter { since: Some(DAY + 3 * DAY_MS), ..EgressFilter::default() });
         assert_eq!(late.len(), 2, "page 3 and nothing withheld: {late:?}");
         assert_eq!((&late[0]["page"]["seq"], &late[1]["withheld"]["released_records"]), (&3.into(), &0.into()));
-        let early = lines(&Filter { until: Some(DAY + DAY_MS), ..Filter::default() });
+        let early = lines(&EgressFilter { until: Some(DAY + DAY_MS), ..EgressFilter::default() });
         assert_eq!((early.len(), &early[0]["withheld"]["released_records"]), (1, &1.into()));
-        assert_eq!(lines(&Filter { sink: Some("hep"), ..Filter::default() }).len(), 0);
-        assert_eq!(lines(&Filter { sink: Some("hepza"), ..Filter::default() }), all);
+        assert_eq!(lines(&EgressFilter { sink: Some("hep".to_owned()), ..EgressFilter::default() }).len(), 0);
+        assert_eq!(lines(&EgressFilter { sink: Some("hepza".to_owned()), ..EgressFilter::default() }), all);
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! What was sent to whom, and how it was answered: the exchange log of all sinks.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row, params};
 
 use super::cursors::{self, Cursors};
+use super::egress::{self, EgressFilter, Place};
 use super::error::StoreError;
 use super::position;
 use super::reader::Reader;
 use crate::model::id::Digest;
 use crate::model::time::Timestamp;
+
+const COLUMNS: &str = "id, sink, at, destination, what, first, last, name, epoch, bytes, hash, outcome, answer";
 
 /// What kind of thing an exchange carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,16 +159,53 @@ fn read(
     after: u64,
     limit: usize,
 ) -> Result<Vec<(u64, Exchange)>, StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT id, sink, at, destination, what, first, last, name, epoch, bytes, hash, outcome, answer FROM exchanges
-         WHERE id > ?2 AND (?1 IS NULL OR sink = ?1) ORDER BY id LIMIT ?3",
-    )?;
+    let mut statement = connection.prepare(&format!(
+        "SELECT {COLUMNS} FROM exchanges WHERE id > ?2 AND (?1 IS NULL OR sink = ?1) ORDER BY id LIMIT ?3"
+    ))?;
     let mut rows = statement.query(params![sink, position(after), position(limit as u64)])?;
     let mut exchanges = Vec::new();
     while let Some(row) = rows.next()? {
         exchanges.push((row.get::<_, i64>(0)?.unsigned_abs(), exchange_of(row)?));
     }
     Ok(exchanges)
+}
+
+/// Returns exchanges of all sinks by the order in which they ended, with their rows.
+pub(super) fn listed(
+    connection: &Connection,
+    filter: &EgressFilter,
+    from: Place,
+    limit: usize,
+) -> Result<Vec<(u64, Exchange)>, StoreError> {
+    let (beyond, order) = from.sql();
+    let conditions = egress::conditions("sink", "at");
+    let sql = format!("SELECT {COLUMNS} FROM exchanges WHERE {beyond} AND {conditions} ORDER BY {order} LIMIT ?5");
+    egress::listed(connection, &sql, filter, from, limit, |row| {
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), exchange_of(row)?))
+    })
+}
+
+/// Returns the sinks that have exchanges, and their second cursors.
+pub(super) fn sinks(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare("SELECT DISTINCT sink FROM exchanges")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns by epoch the last position that a sink's destination acknowledged.
+pub(super) fn acknowledged(
+    connection: &Connection,
+    sink: &str,
+    cargo: Cargo,
+) -> Result<BTreeMap<u32, u64>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT epoch, max(last) FROM exchanges
+         WHERE sink = ?1 AND what = ?2 AND outcome = ?3 AND epoch IS NOT NULL GROUP BY epoch",
+    )?;
+    let rows = statement.query_map(params![sink, cargo.as_str(), Outcome::Acknowledged.code()], |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn exchange_of(row: &Row<'_>) -> Result<Exchange, StoreError> {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::egress::{self, EgressFilter, Place};
 use super::error::StoreError;
 use super::position;
-use crate::ledger::page::{Head, SignedPage};
+use crate::ledger::page::{Head, PageKind, SignedPage};
 use crate::model::id::{Digest, GatewayId, StreamName};
 use crate::model::time::Timestamp;
 
-const COLUMNS: &str = "gateway, stream, epoch, seq, prev, hash, policy, bytes, jws";
+const COLUMNS: &str = "gateway, stream, epoch, seq, prev, hash, policy, bytes, jws, kind";
 
 /// Appends pages, each of which must continue its stream.
 pub(super) fn append(connection: &Connection, now: Timestamp, pages: &[SignedPage]) -> Result<(), StoreError> {
@@ -41,7 +42,7 @@ fn continues(page: &SignedPage, head: Option<Head>) -> bool {
 
 fn insert(connection: &Connection, now: Timestamp, page: &SignedPage) -> Result<(), StoreError> {
     connection.execute(
-        &format!("INSERT INTO pages ({COLUMNS}, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"),
+        &format!("INSERT INTO pages ({COLUMNS}, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"),
         params![
             page.gateway.as_str(),
             page.stream.as_str(),
@@ -52,6 +53,7 @@ fn insert(connection: &Connection, now: Timestamp, page: &SignedPage) -> Result<
             page.policy.0,
             page.bytes,
             page.jws,
+            kind_code(page.kind),
             now.0,
         ],
     )?;
@@ -89,6 +91,37 @@ pub(super) fn one(
     let found =
         select(connection, "stream = ?1 AND epoch = ?2 AND seq = ?3", params![stream.as_str(), epoch, position(seq)])?;
     Ok(found.into_iter().next())
+}
+
+/// Returns pages of all streams by the order in which they were cut, with their rows.
+pub(super) fn listed(
+    connection: &Connection,
+    filter: &EgressFilter,
+    from: Place,
+    limit: usize,
+) -> Result<Vec<(u64, SignedPage)>, StoreError> {
+    let (beyond, order) = from.sql();
+    let conditions = egress::conditions("stream", "created_at");
+    let sql = format!("SELECT {COLUMNS}, id FROM pages WHERE {beyond} AND {conditions} ORDER BY {order} LIMIT ?5");
+    egress::listed(connection, &sql, filter, from, limit, |row| {
+        Ok((row.get::<_, i64>(10)?.unsigned_abs(), page_of(row)?))
+    })
+}
+
+/// Returns the last policy page of a stream, with its row; `None` where there is none.
+pub(super) fn policy_page(
+    connection: &Connection,
+    stream: &StreamName,
+) -> Result<Option<(u64, SignedPage)>, StoreError> {
+    // `kind > 0` is what the index is over.
+    let sql = format!(
+        "SELECT {COLUMNS}, id FROM pages WHERE stream = ?1 AND kind > 0 AND kind = ?2
+         ORDER BY id DESC LIMIT 1"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query(params![stream.as_str(), kind_code(PageKind::Policy)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((row.get::<_, i64>(10)?.unsigned_abs(), page_of(row)?)))
 }
 
 /// Returns the newest page of each stream.
@@ -130,19 +163,37 @@ fn select(connection: &Connection, condition: &str, parameters: impl Params) -> 
     let mut rows = statement.query(parameters)?;
     let mut pages = Vec::new();
     while let Some(row) = rows.next()? {
-        pages.push(SignedPage {
-            gateway: identifier(row, 0, GatewayId::new)?,
-            stream: identifier(row, 1, StreamName::new)?,
-            epoch: row.get(2)?,
-            seq: row.get::<_, i64>(3)?.unsigned_abs(),
-            prev: Digest(row.get(4)?),
-            hash: Digest(row.get(5)?),
-            policy: Digest(row.get(6)?),
-            bytes: row.get(7)?,
-            jws: row.get(8)?,
-        });
+        pages.push(page_of(row)?);
     }
     Ok(pages)
+}
+
+/// The number under which the kind of a page is kept.
+const fn kind_code(kind: PageKind) -> i64 {
+    match kind {
+        PageKind::Records => 0,
+        PageKind::Policy => 1,
+    }
+}
+
+fn kind_of(code: i64) -> Option<PageKind> {
+    [PageKind::Records, PageKind::Policy].into_iter().find(|kind| kind_code(*kind) == code)
+}
+
+fn page_of(row: &Row<'_>) -> Result<SignedPage, StoreError> {
+    let kind: i64 = row.get(9)?;
+    Ok(SignedPage {
+        kind: kind_of(kind).ok_or_else(|| StoreError::Damaged(format!("a page's kind {kind}")))?,
+        gateway: identifier(row, 0, GatewayId::new)?,
+        stream: identifier(row, 1, StreamName::new)?,
+        epoch: row.get(2)?,
+        seq: row.get::<_, i64>(3)?.unsigned_abs(),
+        prev: Digest(row.get(4)?),
+        hash: Digest(row.get(5)?),
+        policy: Digest(row.get(6)?),
+        bytes: row.get(7)?,
+        jws: row.get(8)?,
+    })
 }
 
 fn identifier<T, E: std::fmt::Display>(

@@ -54,6 +54,20 @@ pub(super) fn after(
     )
 }
 
+/// Returns records whose window began within `[span.0, span.1)`, with a log number above `log_seq`, ascending.
+pub(super) fn begun(
+    connection: &Connection,
+    span: (i64, i64),
+    log_seq: u64,
+    limit: usize,
+) -> Result<Vec<(u64, WindowRecord)>, StoreError> {
+    select(
+        connection,
+        "SELECT log_seq, body FROM records WHERE log_seq > ?1 AND start >= ?2 AND start < ?3 ORDER BY log_seq LIMIT ?4",
+        params![position(log_seq), span.0, span.1, position(limit as u64)],
+    )
+}
+
 /// Returns the newest revision of one window's record.
 pub(super) fn newest(
     connection: &Connection,

@@ -232,6 +232,11 @@ fn mend(connection: &Connection, is_history_damaged: bool) -> Result<(), StoreEr
          AND position > (SELECT coalesce(max(log_seq), 0) FROM records)",
         [],
     )?;
+    // What was damaged may have the schema of before pages said what they are for.
+    connection.execute(
+        "UPDATE pages SET kind = 1 WHERE kind = 0 AND instr(bytes, CAST('\"kind\":\"policy\"' AS BLOB)) > 0",
+        [],
+    )?;
     // A stream goes on after the newest page that is known: by its own row, or by what is left of the pages.
     connection.execute(
         "INSERT INTO streams (stream, epoch, seq, hash, policy, pages)

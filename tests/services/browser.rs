@@ -82,6 +82,13 @@ point = [
   {{ name = "state", address = "40002", type = "uint16", states = {{ 0 = "idle", 1 = "producing" }} }},
 ]
 
+# Nobody listens there: what can't be delivered is told too.
+[[sink]]
+type = "platform"
+name = "hepza"
+url = "http://127.0.0.1:1"
+share = {{ kpis = ["electricity"], level = "site", grain = "hour" }}
+
 [[asset]]
 id = "site"
 level = "site"
@@ -127,4 +134,21 @@ fn a_browser_shows_the_documentation_without_a_network() {
     let server = TestBox::start();
     let (document, _) = open(&format!("{}/docs/", server.url));
     assert!(document.contains("/api/v1/values") && document.contains("Returns the KPIs of one scope"), "{document}");
+}
+
+#[test]
+#[ignore = "needs chromium and pymodbus; run by tests/run"]
+fn a_browser_shows_what_left_the_box_and_how_it_was_answered() {
+    let server = TestBox::start();
+    let egress = format!("{}/egress?lang=en", server.url);
+    eventually("an attempt on the page", Duration::from_secs(30), || {
+        try_http("GET", &egress, None).filter(|(_, page)| page.contains("127.0.0.1:1"))
+    });
+    let (document, complaints) = open(&egress);
+    assert_eq!(complaints, "");
+    for words in
+        ["<h1>What left the factory</h1>", "electricity_substituted_micro_kwh", "hepza/1/1", "not acknowledged"]
+    {
+        assert!(document.contains(words), "{words}: {document}");
+    }
 }

@@ -75,12 +75,14 @@ fn conflict(page: &SignedPage, answer: &Answer) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::{Answer, Digest, GatewayId, SignedPage, StreamName, Verdict, path, verdict};
+    use crate::ledger::page::PageKind;
     use crate::model::time::Timestamp;
     use crate::wire::problem::Problem;
     use crate::wire::receipt::Receipt;
 
     fn page() -> SignedPage {
         SignedPage {
+            kind: PageKind::Records,
             gateway: GatewayId::new("tt-0042").unwrap(),
             stream: StreamName::new("hepza").unwrap(),
             epoch: 1,

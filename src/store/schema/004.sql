@@ -53,3 +53,8 @@ CREATE TABLE spent (
     bytes INTEGER NOT NULL, -- of requests and answers, without TLS and TCP
     PRIMARY KEY (sink, day)
 ) STRICT, WITHOUT ROWID;
+
+-- What a page is for: 0 records, 1 policy. Canonical JSON says it in these bytes and nowhere else.
+ALTER TABLE pages ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+UPDATE pages SET kind = 1 WHERE instr(bytes, CAST('"kind":"policy"' AS BLOB)) > 0;
+CREATE INDEX pages_stating ON pages (stream, id) WHERE kind > 0;
