@@ -97,6 +97,7 @@ impl Edge {
             first_seen: None,
             last_seen: None,
             key_thumbprint: Some(self.key_thumbprint.clone()),
+            status: None,
             streams,
         })
     }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::health::JsonInteger;
 use super::problem::Outcome;
 use super::schema::{self, Refusals};
+use super::status::StatusBody;
 use super::{Api, Backend};
 use crate::hub::status::GatewayState;
 use crate::model::id::{Digest, GatewayId, SiteId, StreamName};
@@ -31,17 +32,21 @@ pub struct GatewayBody {
     /// The site it stands in.
     #[schema(value_type = String, example = "tt-main")]
     pub site: SiteId,
-    /// Whether it delivered lately: within two of its shared windows and ten minutes. A box says true of itself.
+    /// Whether it was heard of lately: a status while it holds and ten minutes more; where it sends none, a page within
+    /// two of its shared windows and ten minutes. A box says true of itself.
     pub connected: bool,
     /// When its first page came; null before, and on the box.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub first_seen: Option<Timestamp>,
-    /// When its last page came; null before, and on the box.
+    /// When its last page or status came; null before, and on the box.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub last_seen: Option<Timestamp>,
     /// RFC 7638 thumbprint of the key its pages are signed with; null until its first page.
     #[schema(required = true)]
     pub key_thumbprint: Option<String>,
+    /// What it last said of itself; null where it never did, and on the box, which has `/api/v1/health`.
+    #[schema(required = true)]
+    pub status: Option<StatusBody>,
     /// Its streams, ascending by name; of each the last epoch.
     pub streams: Vec<StreamBody>,
 }
@@ -85,6 +90,7 @@ impl From<GatewayState> for GatewayBody {
             first_seen: state.first_seen,
             last_seen: state.last_seen,
             key_thumbprint: state.key_thumbprint,
+            status: state.status.map(StatusBody::from),
             streams: state.streams.into_iter().map(stream).collect(),
         }
     }

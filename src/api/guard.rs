@@ -31,7 +31,7 @@ pub(super) const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// Lets a request pass that may read. Pages of gateways pass always: the hub checks each gateway's own token and
+/// Lets a request pass that may read. Pages and status of gateways pass always: the hub checks each gateway's own token and
 /// signature.
 pub(super) async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let is_page = request.method() == Method::PUT && request.uri().path().starts_with("/api/v1/gateways/");

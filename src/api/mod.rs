@@ -28,6 +28,7 @@ pub mod reference;
 mod schema;
 mod scopes;
 pub mod serve;
+mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub use kpis::{Kpi, Kpis};
 pub use origins::Origin;
 pub use problem::{ApiProblem, Outcome};
 pub use scopes::{ScopeBody, ScopeKind};
+pub use status::{KindBody, StatusBody};
 pub use values::{FigureBody, SPAN_MS_MAX, Status, Values, WINDOWS_MAX};
 
 use crate::engine::calendar::Calendar;
@@ -183,7 +185,7 @@ pub fn router(api: &Arc<Api>) -> Router {
         .routes(routes!(gateways::gateways))
         .routes(routes!(health::health));
     routes = match api.backend {
-        Backend::Hub(_) => routes.routes(routes!(pages::put_page)),
+        Backend::Hub(_) => routes.routes(routes!(pages::put_page)).routes(routes!(status::put_status)),
         Backend::Edge(_) => routes
             .routes(routes!(context::list, context::tell))
             .routes(routes!(declarations::declarations, declarations::enter))

@@ -89,8 +89,7 @@ pub(super) async fn put_page(
     body: Result<Bytes, BytesRejection>,
 ) -> Outcome<Response> {
     let body = body?;
-    let signature = headers.get(SIGNATURE_HEADER).ok_or_else(|| missing_signature("is missing"))?;
-    let jws = signature.to_str().map_err(|_| missing_signature("is not ASCII"))?.to_owned();
+    let jws = signature(&headers)?;
     let token = bearer(&headers).map(str::to_owned);
     let coding = coding(&headers)?;
     let accepted = api
@@ -146,6 +145,13 @@ fn inflated(body: &[u8]) -> Outcome<Bytes> {
     Ok(plain.into())
 }
 
+/// Returns the detached signature that a gateway sends beside a body.
+pub(super) fn signature(headers: &HeaderMap) -> Outcome<String> {
+    let signature = headers.get(SIGNATURE_HEADER).ok_or_else(|| missing_signature("is missing"))?;
+    Ok(signature.to_str().map_err(|_| missing_signature("is not ASCII"))?.to_owned())
+}
+
 fn missing_signature(what: &str) -> ApiProblem {
-    Problem::bad_request(format!("header {SIGNATURE_HEADER} {what}: it holds the page's detached signature")).into()
+    Problem::bad_request(format!("header {SIGNATURE_HEADER} {what}: it holds the detached signature of the body"))
+        .into()
 }

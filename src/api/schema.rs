@@ -311,6 +311,39 @@ pub(super) struct SignedPage {
     prev: String,
 }
 
+/// What a gateway says of itself. It holds no name of a source, a tag or an asset.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes wire::status::GatewayStatus")]
+pub(super) struct GatewayStatus {
+    /// 1.
+    form: u32,
+    /// Who says it.
+    gateway: String,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Version of the program.
+    version: String,
+    /// The next one comes within so long. Unit: s.
+    next_within_s: u32,
+    /// The components by kind, ascending: `source`, `sink`, `store`, `clock`, `gateway`.
+    components: Vec<super::status::KindBody>,
+    /// What this authority hasn't got yet.
+    backlog: BacklogStatus,
+}
+
+/// What waits for an authority.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes wire::status::BacklogStatus")]
+pub(super) struct BacklogStatus {
+    /// Pages after the last acknowledged one.
+    pages: u64,
+    /// Their size. Unit: bytes.
+    bytes: u64,
+    /// How long the oldest has waited. Unit: s.
+    seconds: u64,
+}
+
 /// The hub's receipt for a page. The same page sent again gets the receipt it got first.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes wire::receipt::Receipt")]

@@ -288,6 +288,13 @@ pub(crate) async fn put(api: &Arc<Api>, page: &SignedPage, jws: &str) -> Answer 
     send(guarded(router(api), api), request).await
 }
 
+/// Sends a status that the box's key signs.
+pub(crate) async fn tell(api: &Arc<Api>, uri: &str, body: Vec<u8>) -> Answer {
+    let request =
+        Request::put(uri).header("x-jws-signature", crate::ledger::jws::sign(&body, &GatewayKey::from_seed([1; 32])));
+    send(guarded(router(api), api), request.body(Body::from(body)).unwrap()).await
+}
+
 /// Sends a page's body in another coding.
 pub(crate) async fn put_coded(api: &Arc<Api>, page: &SignedPage, coding: &str, body: Vec<u8>) -> Answer {
     let uri = format!("/api/v1/gateways/{}/streams/{}/{}/pages/{}", page.gateway, page.stream, page.epoch, page.seq);

@@ -322,6 +322,33 @@ async fn a_page_that_cant_be_taken_is_a_problem_the_sender_can_act_on() {
 }
 
 #[tokio::test]
+async fn what_a_gateway_says_of_itself_stands_beside_it_in_the_hub() {
+    let hub = hub().delivered().await;
+    let told = |gateway: &str| {
+        let status = crate::wire::status::GatewayStatus {
+            form: crate::wire::status::FORM,
+            gateway: crate::model::id::GatewayId::new(gateway).unwrap(),
+            at: super::testing::now(),
+            version: "0.1.0".to_owned(),
+            next_within_s: 900,
+            components: vec![],
+            backlog: crate::wire::status::BacklogStatus { pages: 3, bytes: 900, seconds: 60 },
+        };
+        serde_json::to_vec(&status).unwrap()
+    };
+    let uri = "/api/v1/gateways/tt-0042/status";
+    let answer = super::testing::tell(&hub.api, uri, told("tt-0042")).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
+    let listed = get(&hub.api, "/api/v1/gateways").await.json();
+    let status = &listed["gateways"][0]["status"];
+    assert_eq!((&status["version"], &status["backlog_pages"]), (&json!("0.1.0"), &json!(3)));
+    problem(&super::testing::tell(&hub.api, uri, told("tt-0043")).await, StatusCode::UNPROCESSABLE_ENTITY, "malformed");
+    problem(&ask(&hub.api, "PUT", uri).await, StatusCode::BAD_REQUEST, "bad-request");
+    let stranger = super::testing::tell(&hub.api, "/api/v1/gateways/stranger/status", told("stranger")).await;
+    problem(&stranger, StatusCode::FORBIDDEN, "forbidden");
+}
+
+#[tokio::test]
 async fn a_compressed_page_is_unpacked_up_to_what_a_plain_one_may_have() {
     let gzip = |bytes: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -429,7 +456,7 @@ async fn the_openapi_document_describes_what_is_sent() {
 
 #[tokio::test]
 async fn every_path_of_the_document_is_routed_and_declares_its_errors() {
-    for (api, routes) in [(edge(None).api, 14), (hub().api, 8)] {
+    for (api, routes) in [(edge(None).api, 14), (hub().api, 9)] {
         let document = get(&api, "/api/v1/openapi.json").await.json();
         let paths = document["paths"].as_object().unwrap();
         assert_eq!(paths.len(), routes, "{:?}", paths.keys());

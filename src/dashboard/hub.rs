@@ -15,6 +15,7 @@ use crate::hub::status::{GatewayState, ParkState, SiteState, StreamState};
 use crate::model::record::KpiId;
 use crate::model::time::{Grain, Timestamp, Window};
 use crate::wire::figure::{Figure, Query, Scope};
+use crate::wire::status::{ComponentKind, KindStatus};
 
 /// KPIs shown of each park and site.
 const KPIS: [&str; 5] = ["oee", "electricity", "specific_energy", "scope_2", "carbon_intensity"];
@@ -130,7 +131,14 @@ struct GatewayRow {
     class: &'static str,
     seen: String,
     key: String,
+    troubles: Vec<Trouble>,
     streams: Vec<StreamRow>,
+}
+
+/// Components of one kind that a gateway says aren't well.
+struct Trouble {
+    class: &'static str,
+    text: String,
 }
 
 struct StreamRow {
@@ -241,8 +249,32 @@ impl View<'_> {
             class,
             seen,
             key: gateway.key_thumbprint.clone().unwrap_or_else(|| "—".to_owned()),
+            troubles: self.troubles(gateway),
             streams: gateway.streams.iter().map(stream).collect(),
         }
+    }
+
+    /// Returns what a gateway says isn't well, the worst of each kind.
+    fn troubles(&self, gateway: &GatewayState) -> Vec<Trouble> {
+        let t = self.language.texts();
+        let kinds = gateway.status.iter().flat_map(|row| &row.status.components);
+        let trouble = |kind: &KindStatus| {
+            let name = match kind.kind {
+                ComponentKind::Source => t.kind_source,
+                ComponentKind::Sink => t.kind_sink,
+                ComponentKind::Store => t.kind_store,
+                ComponentKind::Clock => t.kind_clock,
+                ComponentKind::Gateway => t.kind_gateway,
+            };
+            let (count, class, state) = match (kind.failed, kind.degraded) {
+                (0, 0) => return None,
+                (0, degraded) => (degraded, "warn", t.recovering),
+                (failed, _) => (failed, "bad", t.needs_a_person),
+            };
+            let of = kind.ok + kind.degraded + kind.failed;
+            Some(Trouble { class, text: format!("{name}: {count}/{of} {state}") })
+        };
+        kinds.filter_map(trouble).collect()
     }
 
     /// Returns whether a gateway is connected, in words, with the class of that, and when it was last heard of.

@@ -178,7 +178,14 @@ texts! {
     connected: "đang kết nối" / "connected";
     not_connected: "mất kết nối" / "not connected";
     never_connected: "chưa từng kết nối" / "never connected";
-    last_seen: "Lần cuối nhận" / "Last page";
+    last_seen: "Lần cuối nhận" / "Last heard of";
+    kind_source: "nguồn dữ liệu" / "sources";
+    kind_sink: "đích gửi" / "destinations";
+    kind_store: "lưu trữ" / "storage";
+    kind_clock: "đồng hồ" / "clock";
+    kind_gateway: "bên trong thiết bị" / "inside the box";
+    recovering: "đang tự khôi phục" / "recovering";
+    needs_a_person: "cần người xử lý" / "need a person";
     ago: "trước" / "ago";
     last_page: "Trang cuối" / "Last page no.";
     key: "Khóa" / "Key";

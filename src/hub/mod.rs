@@ -7,6 +7,7 @@
 //! - `config`: what `hub.toml` says of parks, sites and gateways; `directory`: the same, ready to look up
 //! - `store`: `hub.db`, written in one transaction a page; `read`: questions to it
 //! - `ingest`: from a delivery to a receipt or a refusal
+//! - `heard`: what gateways say of themselves
 //! - `rollup` (pure): merges facts; `figures`: answers queries; `status`: gateways, sites, parks
 //!
 //! Methods of [`Hub`] block on the database: asynchronous callers use `spawn_blocking`.
@@ -16,6 +17,7 @@ mod attack;
 pub mod config;
 pub mod directory;
 pub mod figures;
+pub mod heard;
 pub mod ingest;
 pub mod read;
 pub mod rollup;
@@ -28,6 +30,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use figures::{Knowledge, QueryError};
+use heard::Word;
 use ingest::{Accepted, Delivery, Refusal};
 use read::{Carrier, Reader};
 use status::{GatewayState, ParkState, SiteState};
@@ -90,6 +93,28 @@ impl Hub {
         };
         self.show(delivery, &outcome);
         outcome
+    }
+
+    /// Takes what a gateway says of itself.
+    ///
+    /// # Errors
+    /// [`Refusal`], which holds the answer to the sender.
+    pub fn hear(&self, word: &Word<'_>) -> Result<(), Refusal> {
+        let now = self.0.clock.now();
+        let outcome = {
+            let mut store = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            heard::hear(&mut store, &self.0.known.directory, word, now)
+        };
+        match outcome {
+            Ok(is_news) => {
+                self.0.health.count(STORE, if is_news { "statuses" } else { "repeated_statuses" }, 1);
+                Ok(())
+            }
+            Err(refusal) => {
+                self.show_refusal(&refusal);
+                Err(refusal)
+            }
+        }
     }
 
     /// Answers a query.
@@ -208,18 +233,27 @@ impl Hub {
                     tracing::error!(%component, "{component} forked and has stopped: {detail}");
                 }
             }
-            Err(Refusal::Gap { .. }) => health.count(STORE, "gaps", 1),
-            Err(Refusal::Store(error)) => {
-                if health.set(STORE, Status::Failed, error.to_string(), now) {
-                    tracing::error!("the store takes no pages: {error}");
-                }
-            }
-            // A stranger must not be able to grow the board: refused pages are counted, not named.
-            Err(Refusal::Token(_)) => health.count(STORE, "refused_token", 1),
-            Err(Refusal::UnknownGateway(_)) => health.count(STORE, "refused_gateway", 1),
-            Err(Refusal::Signature { .. }) => health.count(STORE, "refused_signature", 1),
-            Err(Refusal::Malformed(_)) => health.count(STORE, "refused_malformed", 1),
+            Err(refusal) => self.show_refusal(refusal),
         }
+    }
+
+    /// Counts what was refused. A stranger must not be able to grow the board, so nobody is named.
+    fn show_refusal(&self, refusal: &Refusal) {
+        let what = match refusal {
+            Refusal::Store(error) => {
+                if self.0.health.set(STORE, Status::Failed, error.to_string(), self.0.clock.now()) {
+                    tracing::error!("the store takes nothing: {error}");
+                }
+                return;
+            }
+            Refusal::Fork { .. } => "forked_pages",
+            Refusal::Gap { .. } => "gaps",
+            Refusal::Token(_) => "refused_token",
+            Refusal::UnknownGateway(_) => "refused_gateway",
+            Refusal::Signature { .. } => "refused_signature",
+            Refusal::Malformed(_) => "refused_malformed",
+        };
+        self.0.health.count(STORE, what, 1);
     }
 }
 
@@ -232,6 +266,7 @@ mod tests {
     use super::testing::{TestBox, at, delivery, directory, knowledge};
     use super::{Clock, Health, Hub, Refusal, Status};
     use crate::ledger::page::SignedPage;
+    use crate::model::time::Grain;
 
     fn open(directory: &std::path::Path, clock: &Clock) -> Hub {
         let known = knowledge(self::directory(&directory.join("token")));
@@ -282,6 +317,33 @@ mod tests {
         clock.set(at("2026-10-05T00:20:01Z"));
         let silent = steel(&hub);
         assert_eq!((silent.connected, silent.last_seen), (false, Some(at("2026-10-05T00:00:00Z"))));
+    }
+
+    #[test]
+    fn a_gateway_that_tells_how_it_is_is_not_connected_once_its_word_no_longer_holds() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(at("2026-10-05T00:00:00Z"));
+        let hub = open(directory.path(), &clock);
+        let steel = |hub: &Hub| hub.gateways().unwrap().remove(2);
+        // Its pages come once a day, so that without a word of its own it would count as connected for two.
+        let mut gateway = TestBox { grain: Grain::Day, ..TestBox::new("steel", 1) };
+        deliver(&hub, &gateway.policy_page()).unwrap();
+        let status = super::heard::tests::status("steel", "2026-10-05T00:00:00Z");
+        let bytes = serde_json::to_vec(&status).unwrap();
+        let jws = crate::ledger::jws::sign(&bytes, &gateway.key());
+        let id = crate::model::id::GatewayId::new("steel").unwrap();
+        hub.hear(&super::Word { gateway: &id, token: None, jws: &jws, bytes: &bytes }).unwrap();
+        assert_eq!(steel(&hub).status.unwrap().status, status);
+        clock.set(at("2026-10-05T00:25:00Z"));
+        assert!(steel(&hub).connected);
+        clock.set(at("2026-10-05T00:25:01Z"));
+        let silent = steel(&hub);
+        assert_eq!((silent.connected, silent.last_seen), (false, Some(at("2026-10-05T00:00:00Z"))));
+        // It sends no word any more, but pages: then these count again.
+        clock.set(at("2026-10-06T00:00:00Z"));
+        deliver(&hub, &gateway.page(vec![gateway.energy(0, 5)])).unwrap();
+        clock.set(at("2026-10-07T00:00:00Z"));
+        assert!(steel(&hub).connected);
     }
 
     #[test]

@@ -107,6 +107,10 @@ impl Reader {
 pub struct Snapshot<'a>(&'a Connection);
 
 impl Snapshot<'_> {
+    pub(super) const fn connection(&self) -> &Connection {
+        self.0
+    }
+
     /// Returns the newest revision of each window of a site or asset that starts in `[from, to)` and is no coarser than
     /// `coarsest`; ascending by start, then by asset and grain. What the boxes reported comes with the rows of `coarsest`
     /// alone.
@@ -353,6 +357,6 @@ fn product_unit(name: &str) -> Option<ProductUnit> {
     serde_json::from_value(serde_json::Value::from(name)).ok()
 }
 
-fn damaged(what: &'static str, value: impl ToString) -> StoreError {
+pub(super) fn damaged(what: &'static str, value: impl ToString) -> StoreError {
     StoreError::Damaged { what, value: value.to_string() }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::directory::Directory;
+use super::heard::StatusRow;
 use super::read::{GatewayRow, Snapshot, StreamRow};
 use super::store::StoreError;
 use crate::model::id::{AssetId, Digest, GatewayId, ParkId, ProvinceId, SiteId, StreamName};
@@ -19,12 +20,15 @@ pub struct GatewayState {
     pub gateway: GatewayId,
     /// The site it stands in.
     pub site: SiteId,
-    /// Whether it delivered lately: within two of its shared windows and ten minutes.
+    /// Whether it was heard of lately: a status while it holds and ten minutes more; where it sends none, a page within
+    /// two of its shared windows and ten minutes.
     pub connected: bool,
     /// When its first authentic page came; `null` before.
     pub first_seen: Option<Timestamp>,
-    /// When its last one came: of a gateway that is not connected, since when.
+    /// When something last came of it, page or status: of a gateway that is not connected, since when.
     pub last_seen: Option<Timestamp>,
+    /// What it last said of itself; `None` where it never did.
+    pub status: Option<StatusRow>,
     /// Thumbprint of the key its pages must be signed with; `null` until its first page.
     pub key_thumbprint: Option<String>,
     /// Its streams, ascending by name; of each the last epoch.
@@ -83,20 +87,23 @@ pub struct ParkState {
 pub fn gateways(store: &Snapshot<'_>, directory: &Directory, now: Timestamp) -> Result<Vec<GatewayState>, StoreError> {
     let (rows, streams) = (store.gateways()?, store.streams()?);
     let state = |(id, known): (&GatewayId, &super::directory::KnownGateway)| {
+        let status = store.status(id)?;
         let row = rows.iter().find(|row| row.gateway == *id);
         let own: Vec<&StreamRow> = last_epochs(&streams).into_iter().filter(|stream| stream.gateway == *id).collect();
         let declared = known.key.as_ref().map(|key| key.kid().to_owned());
-        GatewayState {
+        let heard = status.as_ref().map(|status| status.received_at);
+        Ok(GatewayState {
             gateway: id.clone(),
             site: known.site.clone(),
-            connected: row.is_some_and(|row| is_connected(row, &own, now)),
+            connected: row.is_some_and(|row| is_connected(row, status.as_ref(), &own, now)),
             first_seen: row.map(|row| row.first_seen),
-            last_seen: row.map(|row| row.last_seen),
+            last_seen: row.map(|row| row.last_seen).max(heard),
+            status,
             key_thumbprint: declared.or_else(|| row.map(|row| row.kid.clone())),
             streams: own.into_iter().map(stream_state).collect(),
-        }
+        })
     };
-    Ok(directory.gateways.iter().map(state).collect())
+    directory.gateways.iter().map(state).collect()
 }
 
 /// Returns the sites of the directory, ascending.
@@ -137,7 +144,14 @@ pub(super) fn last_epochs(streams: &[StreamRow]) -> Vec<&StreamRow> {
     streams.iter().enumerate().filter(is_last).map(|(_, stream)| stream).collect()
 }
 
-fn is_connected(row: &GatewayRow, streams: &[&StreamRow], now: Timestamp) -> bool {
+fn is_connected(row: &GatewayRow, status: Option<&StatusRow>, streams: &[&StreamRow], now: Timestamp) -> bool {
+    if let Some(StatusRow { status, received_at }) = status {
+        let holds_until = *received_at + i64::from(status.next_within_s) * 1_000 + DELIVERY_MS;
+        // Pages that come long after the last status are from a box that doesn't send any more of them.
+        if now <= holds_until || row.last_seen <= holds_until {
+            return now <= holds_until;
+        }
+    }
     let finest = streams.iter().filter_map(|stream| stream.policy.as_ref()).map(|policy| policy.grain).min();
     let patience_ms = finest.map_or(0, |grain| 2 * nominal_ms(grain)) + DELIVERY_MS;
     now.ms_since(row.last_seen) <= patience_ms

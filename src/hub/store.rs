@@ -20,7 +20,7 @@ use crate::model::time::Timestamp;
 pub const FILE: &str = "hub.db";
 
 /// The migrations, in order: entry n leads to schema n + 1. Append only.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// How long a connection waits for another one's lock before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -141,6 +141,10 @@ impl Ingest<'_> {
     /// [`StoreError::Sqlite`]: nothing was accepted.
     pub fn commit(self) -> Result<(), StoreError> {
         Ok(self.0.commit()?)
+    }
+
+    pub(super) fn transaction(&self) -> &Transaction<'_> {
+        &self.0
     }
 
     /// Returns the public key a gateway is held to: `x` of its JWK.
@@ -398,6 +402,20 @@ mod tests {
     fn schema_1_is_frozen() {
         let digest = Digest(Sha256::digest(MIGRATIONS[0]).into());
         assert_eq!(digest.to_string(), "6f8ab8b76ac6ce9ff01bd4438109807aec8476e0d7e6ff5cc68c32661046f5bd");
+    }
+
+    #[test]
+    fn a_store_of_schema_1_is_brought_to_the_latest_with_what_it_holds() {
+        let directory = tempfile::tempdir().unwrap();
+        let raw = Connection::open(directory.path().join(FILE)).unwrap();
+        raw.execute_batch(MIGRATIONS[0]).unwrap();
+        raw.execute_batch("INSERT INTO gateway VALUES ('steel', 'x', 'kid', 1, 2); PRAGMA user_version = 1").unwrap();
+        drop(raw);
+        let store = HubStore::open(directory.path()).unwrap();
+        let count = |sql: &str| store.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM gateway"), 1);
+        assert_eq!(count("SELECT count(*) FROM status"), 0);
+        assert_eq!(count("PRAGMA user_version"), 2);
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Jwk {
 }
 
 /// The private key that signs a gateway's pages. It never prints.
+#[derive(Clone)]
 pub struct GatewayKey {
     signing: SigningKey,
     kid: String,

@@ -27,6 +27,7 @@ use crate::runtime::synchronisation::{self, Witnesses};
 use crate::runtime::tasks::{Policy, Stage, Tasks};
 use crate::sinks::forwarder::SharedCursors;
 use crate::sinks::influxdb::config::Content;
+use crate::sinks::platform::status::Speaker;
 use crate::sinks::{files, influxdb, mqtt as mqtt_sink, platform};
 use crate::sources::{modbus, mqtt};
 use crate::store::{Reader, Store};
@@ -130,6 +131,7 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     let cursors: SharedCursors = Arc::new(Mutex::new(store.cursors()?));
     let reader = store.reader();
     let key = key::open(data_dir, !reader.heads()?.is_empty())?;
+    let speaker = Speaker { gateway: gateway.gateway.id.get_ref().clone(), key: Arc::new(key.clone()) };
     let edge = Edge {
         gateway: gateway.gateway.id.get_ref().clone(),
         key_thumbprint: key.kid(),
@@ -148,7 +150,7 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     let health = Health::default();
     let (wake, woken) = watch::channel(0);
     start_sources_and_pipeline(&gateway, pipeline, &plant.tags, wake, &clock, &health, &mut tasks);
-    start_sinks(&gateway, &reader, &cursors, &woken, &clock, &health, &mut tasks);
+    start_sinks(&gateway, speaker, &reader, &cursors, &woken, &clock, &health, &mut tasks);
     let token = gateway.http.token.as_ref().map(Secret::resolve).transpose()?;
     let api = Api::new(Backend::Edge(edge), health.clone(), clock, token);
     let address = super::start_http(&api, *gateway.http.listen.get_ref(), &mut tasks).await?;
@@ -230,6 +232,7 @@ fn start_sources_and_pipeline(
 
 fn start_sinks(
     gateway: &Gateway,
+    speaker: Speaker,
     reader: &Reader,
     cursors: &SharedCursors,
     woken: &watch::Receiver<u64>,
@@ -238,13 +241,13 @@ fn start_sinks(
     tasks: &mut Tasks,
 ) {
     for sink in &gateway.platforms {
-        let (sink, zone) = (sink.clone(), gateway.gateway.zone());
+        let (sink, zone, speaker) = (sink.clone(), gateway.gateway.zone(), speaker.clone());
         let (reader, cursors, woken) = (reader.clone(), Arc::clone(cursors), woken.clone());
         let (clock, health) = (clock.clone(), health.clone());
         tasks.supervise(&format!("sink {}", sink.name.get_ref()), Stage::Forwarders, Policy::Restart, move |token| {
             let (reader, cursors, woken) = (reader.clone(), Arc::clone(&cursors), woken.clone());
-            let (sink, zone) = (sink.clone(), zone.clone());
-            let run = platform::run(sink, zone, reader, cursors, woken, clock.clone(), health.clone(), token);
+            let (sink, zone, speaker) = (sink.clone(), zone.clone(), speaker.clone());
+            let run = platform::run(sink, zone, speaker, reader, cursors, woken, clock.clone(), health.clone(), token);
             async move { Ok(run.await?) }
         });
     }

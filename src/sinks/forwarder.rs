@@ -16,6 +16,7 @@ use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
 use crate::store::{Backlog, Cargo, Cursors, Exchange, Log, Outcome, Reader, StoreError};
+use crate::wire::status::BacklogStatus;
 
 /// First pause after a failure; it doubles up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -144,13 +145,19 @@ impl Forwarder {
         let (has_bytes, before) = (log != Log::Samples, self.backlog);
         let backlog = self.read(move |reader| reader.backlog(&log, cursor, before)).await?;
         self.backlog = Some(backlog);
-        let waited_ms = backlog.oldest.map_or(0, |oldest| self.clock.now().ms_since(oldest).max(0));
         self.health.gauge(&self.component, what, backlog.len());
         if has_bytes {
             self.health.gauge(&self.component, "backlog_bytes", backlog.bytes);
         }
-        self.health.gauge(&self.component, "backlog_seconds", waited_ms.unsigned_abs() / 1_000);
+        self.health.gauge(&self.component, "backlog_seconds", self.backlog_status().seconds);
         Ok(())
+    }
+
+    /// Returns what the last look saw of what is still to be sent, as an authority is told.
+    pub(super) fn backlog_status(&self) -> BacklogStatus {
+        let backlog = self.backlog.unwrap_or_default();
+        let waited_ms = backlog.oldest.map_or(0, |oldest| self.clock.now().ms_since(oldest).max(0));
+        BacklogStatus { pages: backlog.len(), bytes: backlog.bytes, seconds: waited_ms.unsigned_abs() / 1_000 }
     }
 
     /// Says that the last exchange went well.

@@ -23,6 +23,8 @@ pub enum Cargo {
     Records,
     /// Raw samples; positions are commit numbers.
     Samples,
+    /// How the box is; without positions.
+    Status,
     /// A file; positions are the destination's own.
     File,
 }
@@ -34,12 +36,15 @@ impl Cargo {
             Self::Pages => "pages",
             Self::Records => "records",
             Self::Samples => "samples",
+            Self::Status => "status",
             Self::File => "file",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Pages, Self::Records, Self::Samples, Self::File].into_iter().find(|cargo| cargo.as_str() == text)
+        [Self::Pages, Self::Records, Self::Samples, Self::Status, Self::File]
+            .into_iter()
+            .find(|cargo| cargo.as_str() == text)
     }
 }
 

@@ -6,3 +6,4 @@
 pub mod figure;
 pub mod problem;
 pub mod receipt;
+pub mod status;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{ModbusServer, Mosquitto, Publisher, VictoriaMetrics, eventually};
+use crate::harness::{ModbusServer, Mosquitto, Publisher, VictoriaMetrics, eventually, get_json};
 use crate::plant::{EdgeBox, Hub, Neighbours, PlantTime, at, closed_figure, figures, verify};
 
 use std::time::Duration;
@@ -73,6 +73,7 @@ fn figures_of_box_hub_and_history_equal_the_hand_calculation() {
     assert_eq!(packed, 500_000_000, "the growth of the polled counter is counted once, whenever it was polled");
 
     the_hub_has_the_same(&hub, &edge);
+    the_hub_knows_how_the_box_is(&hub);
     the_history_has_the_same(&history);
     nothing_was_written(&mut meter);
     assert_eq!(edge.stop(), Some(0), "{}", edge.log());
@@ -106,6 +107,16 @@ fn run_the_floor(time: PlantTime, broker: &Mosquitto, meter: &mut ModbusServer) 
             meter.set_u32("input", 200, 70_000 + packed);
         }
     }
+}
+
+fn the_hub_knows_how_the_box_is(hub: &Hub) {
+    let status = eventually("what the box says of itself", Duration::from_secs(30), || {
+        let gateways = get_json(&format!("http://127.0.0.1:{}/api/v1/gateways", hub.port));
+        let status = gateways["gateways"][0]["status"].clone();
+        (!status.is_null()).then_some(status)
+    });
+    let sources = status["components"].as_array().unwrap().iter().find(|kind| kind["kind"] == "source");
+    assert_eq!(sources.unwrap()["ok"], 2, "{status}");
 }
 
 fn the_hub_has_the_same(hub: &Hub, edge: &EdgeBox) {

@@ -42,6 +42,9 @@ pub struct PlatformSink {
     /// Whether pages are compressed on the way; their signature is over the bytes before. Yes where not given.
     #[serde(default = "yes")]
     pub gzip: bool,
+    /// Whether the box tells how it is beside its pages: components by kind, without a name. Yes where not given.
+    #[serde(default = "yes")]
+    pub status: bool,
     /// What its pages may cost on a metered line; no limit where not given.
     pub data_budget: Option<Spanned<BudgetConfig>>,
     /// How many pages are sent in a minute at most, so that the end of an outage doesn't fill the line.

@@ -7,6 +7,7 @@
 pub mod config;
 mod dialect;
 pub mod encode;
+pub mod status;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::config::PlatformSink;
 use self::dialect::Rest;
 use self::encode::{SIGNATURE_HEADER, Verdict, path, verdict};
+use self::status::{Speaker, Voice};
 use self::template::TemplateConfig;
 use super::access::{Access, AccessError};
 use super::budget::{BudgetConfig, Pace, Spent};
@@ -40,6 +42,8 @@ use crate::wire::receipt::Rejected;
 const PAGES_READ_MAX: usize = 32;
 /// How long until a used-up budget is looked at again: its day may have ended, or the clock been set.
 const BUDGET_LOOK: Duration = Duration::from_secs(30);
+/// How long without a commit until it is seen whether a status is due.
+const IDLE_LOOK: Duration = Duration::from_secs(30);
 /// How long a refused page rests. Only the platform's operator can change its mind.
 const REFUSED_REST: Duration = Duration::from_secs(600);
 
@@ -52,10 +56,11 @@ pub struct PlatformError(StreamName, String);
 ///
 /// # Errors
 /// [`PlatformError`], shown in health too; the role starts the task again later.
-#[expect(clippy::too_many_arguments, reason = "what every sink gets, and the zone in which a budget's days begin")]
+#[expect(clippy::too_many_arguments, reason = "what every sink gets, and what only this one needs")]
 pub async fn run(
     config: PlatformSink,
     zone: TimeZone,
+    speaker: Speaker,
     reader: Reader,
     cursors: SharedCursors,
     wake: watch::Receiver<u64>,
@@ -67,7 +72,9 @@ pub async fn run(
     let forwarder = Forwarder::new(name.as_str(), (reader, cursors), wake, (clock, health), token);
     match access(&config) {
         Ok(access) => {
-            Platform::new(&config, access, zone, forwarder).forward().await;
+            // Another dialect has no place for it.
+            let speaker = (config.status && config.template.is_none()).then_some(speaker);
+            Platform::new(&config, access, (zone, speaker), forwarder).forward().await;
             Ok(())
         }
         Err(error) => {
@@ -101,12 +108,20 @@ struct Platform {
     template: Option<Arc<TemplateConfig>>,
     /// What is left of the page that is being sent by the template.
     rest: Rest,
+    /// Says how the box is, where the platform hears it.
+    voice: Option<Voice>,
     refused_rest: Duration,
     budget_look: Duration,
 }
 
 impl Platform {
-    fn new(config: &PlatformSink, access: Access, zone: TimeZone, forwarder: Forwarder) -> Self {
+    fn new(
+        config: &PlatformSink,
+        access: Access,
+        (zone, speaker): (TimeZone, Option<Speaker>),
+        forwarder: Forwarder,
+    ) -> Self {
+        let voice = speaker.map(|speaker| Voice::new(speaker, &forwarder.component));
         let url = config.url.get_ref().trim_end_matches('/').to_owned();
         Self {
             forwarder,
@@ -121,6 +136,7 @@ impl Platform {
             pace: Pace::new(config.pages_per_minute.as_ref().map(|pace| *pace.get_ref())),
             template: config.template.clone().map(Arc::new),
             rest: Rest::default(),
+            voice,
             refused_rest: REFUSED_REST,
             budget_look: BUDGET_LOOK,
         }
@@ -143,7 +159,10 @@ impl Platform {
         while !self.forwarder.is_stopping() {
             let flow = match self.forward_some(&mut cursor, &mut furthest).await {
                 Ok(flow) => flow,
-                Err(failure) => self.forwarder.pause(&failure).await,
+                Err(failure) => {
+                    self.voice.iter_mut().for_each(Voice::interrupted);
+                    self.forwarder.pause(&failure).await
+                }
             };
             if flow == Flow::Stop {
                 return;
@@ -175,10 +194,14 @@ impl Platform {
         let pages =
             self.forwarder.read(move |reader| reader.pages_after(&stream, epoch, after, PAGES_READ_MAX)).await?;
         self.forwarder.show_backlog(Log::Pages(self.stream.clone(), epoch), *cursor).await?;
+        if self.announce(*cursor).await? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
         if pages.is_empty() {
             // With nothing to send, a failure that is still shown would never be taken back.
             self.forwarder.is_well();
-            return Ok(self.forwarder.wait_for_commit().await);
+            let committed = tokio::time::timeout(IDLE_LOOK, self.forwarder.wait_for_commit()).await;
+            return Ok(committed.unwrap_or(Flow::Continue));
         }
         if let Some(template) = self.template.clone() {
             for page in &pages {
@@ -212,6 +235,62 @@ impl Platform {
             }
         }
         Ok(Flow::Continue)
+    }
+
+    /// Says how the box is, where that is due: before the pages that wait. A platform that doesn't take it gets its pages
+    /// all the same.
+    async fn announce(&mut self, cursor: u64) -> Result<Flow, Failure> {
+        // A hub checks it with the key that the first page brings.
+        let is_known = cursor > 0 || self.epoch > 1;
+        let Some(voice) = &mut self.voice else { return Ok(Flow::Continue) };
+        if !is_known || !voice.looks() {
+            return Ok(Flow::Continue);
+        }
+        let (board, at) = (self.forwarder.health.snapshot(), self.forwarder.clock.now());
+        let Some(signed) = voice.due(&board, self.forwarder.backlog_status(), at) else {
+            return Ok(Flow::Continue);
+        };
+        let request = self.access.client.put(format!("{}{}", self.url, voice.path()));
+        let request = request
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .header(SIGNATURE_HEADER, &signed.jws)
+            .body(signed.bytes.clone());
+        if self.is_budget_used_up().await? {
+            return Ok(Flow::Continue);
+        }
+        let exchange = self.forwarder.sending(&self.destination, Cargo::Status, (0, 0), &signed.bytes);
+        let Some(answer) = self.forwarder.until_stop(self.access.send(request)).await else {
+            return Ok(Flow::Stop);
+        };
+        self.spend().await?;
+        let outcome = match answer.as_ref().map(|answer| answer.status) {
+            Ok(200..=299) => Outcome::Acknowledged,
+            Err(_) | Ok(429 | 503) => Outcome::Failed,
+            Ok(_) => Outcome::Refused,
+        };
+        let words = answer.as_ref().map_or_else(|failure| failure.reason.clone(), http::Answer::stated);
+        self.forwarder.exchanged(Exchange { outcome, answer: words.clone(), ..exchange }, None).await?;
+        let answer = answer?;
+        match (outcome, answer.status) {
+            (Outcome::Failed, _) => return Err(answer.failure()),
+            (Outcome::Refused, 404 | 405 | 501) => {
+                tracing::info!(sink = self.forwarder.name, "the platform takes no status: {words}");
+                self.voice = None;
+            }
+            (Outcome::Refused, _) => {
+                tracing::warn!(sink = self.forwarder.name, "the platform refuses this gateway's status: {words}");
+                self.forwarder.health.count(&self.forwarder.component, "refused_statuses", 1);
+                self.voice.iter_mut().for_each(|voice| voice.said(&signed));
+            }
+            (Outcome::Acknowledged, _) => self.voice.iter_mut().for_each(|voice| voice.said(&signed)),
+        }
+        Ok(Flow::Continue)
+    }
+
+    async fn is_budget_used_up(&self) -> Result<bool, Failure> {
+        let Some(budget) = &self.budget else { return Ok(false) };
+        let today = self.today();
+        Ok(budget.used_up(self.spent(today).await?, today).is_some())
     }
 
     /// Waits for the pace, or shows a used-up budget and waits for its end. `None` where a page may go.

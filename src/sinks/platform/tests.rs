@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::status::Speaker;
 use super::{Platform, access};
 use crate::ledger::fixture;
 use crate::ledger::page::hash;
@@ -30,9 +31,10 @@ use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::Clock;
 use crate::runtime::health::{Health, Status};
 use crate::sinks::forwarder::Forwarder;
-use crate::store::{Commit, Outcome, Store};
+use crate::store::{Cargo, Commit, Outcome, Store};
 use crate::wire::problem::Problem;
 use crate::wire::receipt::{Receipt, Rejected};
+use crate::wire::status::GatewayStatus;
 
 /// How the platform answers one request.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,10 @@ struct Hub {
     compressed: Vec<bool>,
     /// Whether compressed bodies are refused.
     reads_plain_only: bool,
+    /// Each status with how many pages were held when it came.
+    statuses: Vec<(usize, Bytes)>,
+    /// What a status is answered with; 204 where not said.
+    status_answer: Option<u16>,
 }
 
 #[derive(Clone, Default)]
@@ -84,7 +90,8 @@ impl Fake {
 
     async fn serve(&self, listener: TcpListener) {
         let path = "/base/api/v1/gateways/{gateway}/streams/{stream}/{epoch}/pages/{seq}";
-        let router = Router::new().route(path, put(accept)).with_state(self.clone());
+        let router = Router::new().route(path, put(accept)).route("/base/api/v1/gateways/tt-0042/status", put(hear));
+        let router = router.with_state(self.clone());
         axum::serve(listener, router).await.unwrap();
     }
 }
@@ -132,6 +139,17 @@ async fn accept(
         std::future::pending::<()>().await;
     }
     answer
+}
+
+async fn hear(State(fake): State<Fake>, headers: HeaderMap, body: Bytes) -> Response {
+    let jws = headers.get("x-jws-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    crate::ledger::jws::verify(&body, jws, &fixture::key().verifying()).unwrap();
+    let status = fake.with(|hub| {
+        hub.statuses.push((hub.held.len(), body));
+        hub.status_answer.unwrap_or(204)
+    });
+    fake.0.1.send_modify(|count| *count += 1);
+    Response::builder().status(status).body(Body::empty()).unwrap()
 }
 
 fn unpacked(body: &[u8]) -> Bytes {
@@ -194,6 +212,8 @@ struct Site {
     clock: Clock,
     /// Keys of the sink beside the usual ones.
     keys: &'static str,
+    /// Whether the box tells how it is.
+    tells: bool,
 }
 
 impl Site {
@@ -211,6 +231,7 @@ impl Site {
             token: CancellationToken::new(),
             clock: Clock::manual(Timestamp(5)),
             keys: "",
+            tells: false,
         }
     }
 
@@ -248,10 +269,15 @@ impl Site {
         );
         forwarder.backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(4));
         let config = toml::from_str(&text).unwrap();
-        let mut platform = Platform::new(&config, access(&config).unwrap(), TimeZone::UTC, forwarder);
+        let mut platform = Platform::new(&config, access(&config).unwrap(), (TimeZone::UTC, self.speaker()), forwarder);
         platform.budget_look = Duration::from_millis(5);
         platform.refused_rest = Duration::from_millis(20);
         platform
+    }
+
+    fn speaker(&self) -> Option<Speaker> {
+        let gateway = GatewayId::new("tt-0042").unwrap();
+        self.tells.then(|| Speaker { gateway, key: Arc::new(fixture::key()) })
     }
 
     fn status(&self) -> (Status, String) {
@@ -573,4 +599,55 @@ async fn an_outage_is_caught_up_with_at_the_pace_that_is_configured() {
     let begun = tokio::time::Instant::now();
     beside(&fake, &mut site, async |site| site.until("the cursor", |site| site.delivered() == 4).await).await;
     assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn how_the_box_is_goes_ahead_of_the_pages_that_wait_after_an_outage() {
+    let (fake, mut site) = (Fake::default(), Site { tells: true, ..Site::new() });
+    site.health.set("source.meter-main", Status::Failed, "no answer", Timestamp(5));
+    site.cut(2);
+    beside(&fake, &mut site, async |site| {
+        site.until("the cursor", |site| site.delivered() == 2).await;
+        // A key that nobody knows yet can't be believed, so the first page comes first.
+        fake.until("a status", |hub| hub.statuses.len() == 1 && hub.statuses[0].0 >= 1).await;
+        fake.with(|hub| hub.moods.extend([Mood::Status(503, None)]));
+        site.cut(5);
+        site.until("the cursor", |site| site.delivered() == 7).await;
+        site.cut(1);
+        site.until("the cursor", |site| site.delivered() == 8).await;
+    })
+    .await;
+    fake.with(|hub| {
+        assert_eq!(hub.statuses.len(), 2, "one at first, one after the interruption");
+        let (held, bytes) = &hub.statuses[1];
+        assert_eq!(*held, 2, "ahead of the pages that waited");
+        let status: GatewayStatus = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(status.components[0].failed, 1);
+        assert!((1..=5).contains(&status.backlog.pages) && status.backlog.bytes > 0, "{status:?}");
+        assert!(!String::from_utf8_lossy(bytes).contains("meter-main"));
+    });
+    assert_each_once(&fake, 8);
+    let exchanges = site.store.reader().exchanges(Some("hepza"), 0, 99).unwrap();
+    let statuses = exchanges.iter().filter(|(_, exchange)| exchange.cargo == Cargo::Status);
+    assert!(statuses.map(|(_, exchange)| exchange.outcome).eq([Outcome::Acknowledged; 2]), "what left is written down");
+}
+
+#[tokio::test]
+async fn a_platform_that_takes_no_status_gets_its_pages_all_the_same() {
+    for answer in [404, 403, 500] {
+        let (fake, mut site) = (Fake::default(), Site { tells: true, ..Site::new() });
+        fake.with(|hub| hub.status_answer = Some(answer));
+        site.cut(4);
+        beside(&fake, &mut site, async |site| {
+            site.until("the cursor", |site| site.delivered() == 4).await;
+            site.cut(1);
+            site.until("the cursor", |site| site.delivered() == 5).await;
+        })
+        .await;
+        assert_each_once(&fake, 5);
+        assert_eq!(fake.with(|hub| hub.statuses.len()), 1, "{answer}");
+        assert_eq!(site.status(), (Status::Ok, String::new()), "{answer}");
+        let refused = site.health.snapshot()["sink.hepza"].counts.get("refused_statuses").copied();
+        assert_eq!(refused, (answer != 404).then_some(1), "{answer}");
+    }
 }

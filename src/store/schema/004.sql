@@ -9,7 +9,7 @@ CREATE TABLE exchanges (
     sink        TEXT    NOT NULL,
     at          INTEGER NOT NULL,    -- when sending began, plant time
     destination TEXT    NOT NULL,    -- host and port; never a path, a user or a secret
-    what        TEXT    NOT NULL,    -- pages, records, samples, file
+    what        TEXT    NOT NULL,    -- pages, records, samples, status, file
     first       INTEGER NOT NULL,    -- first position that was sent: a page number, a log number, a commit
     last        INTEGER NOT NULL,    -- last position that was sent
     name        TEXT,                -- of a file; null for the rest

@@ -163,7 +163,7 @@ impl Site {
         );
         forwarder.backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(4));
         let config = toml::from_str(&text).unwrap();
-        Platform::new(&config, access(&config).unwrap(), TimeZone::UTC, forwarder)
+        Platform::new(&config, access(&config).unwrap(), (TimeZone::UTC, None), forwarder)
     }
 
     /// Runs the sink until its cursor is at the second page.
