@@ -117,6 +117,7 @@ pub struct Step {
 impl Step {
     fn then(mut self, later: Self) -> Self {
         self.events.merge(later.events);
+        self.context.merge(later.context);
         let refused = Refused {
             late: self.refused.late + later.refused.late,
             duplicate: self.refused.duplicate + later.refused.duplicate,

@@ -7,9 +7,10 @@ use jiff::civil::Time;
 
 use super::{
     Arc, Clock, ClockState, Duration, Ends, GatewayKey, Health, Kept, KpiId, Measure, Pipeline, Plant, Reader,
-    SampleBatch, Status, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run, watch,
+    SampleBatch, Status, Step, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run, watch,
 };
 use crate::engine::calendar::{Calendar, Shift};
+use crate::engine::context::ContextTally;
 use crate::engine::tests::{MORNING, batch, hour, plant};
 use crate::ledger::page::{SharedRecord, SignedPage};
 use crate::ledger::verify::{read_page, verify_page};
@@ -530,4 +531,11 @@ async fn while_nothing_can_be_written_no_source_is_acknowledged_and_the_box_goes
     token.cancel();
     running.await.unwrap().unwrap();
     assert_eq!(store_is(&health), Some(Status::Ok));
+}
+
+#[test]
+fn what_became_of_told_context_is_summed_over_the_commits_of_a_turn() {
+    let tally = |taken| ContextTally { taken, duplicate: 2 * taken, ..ContextTally::default() };
+    let step = |taken| Step { context: tally(taken), ..Step::default() };
+    assert_eq!(Step::default().then(step(3)).then(step(4)).context, tally(7));
 }

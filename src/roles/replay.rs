@@ -95,7 +95,10 @@ fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pi
     let mut unmapped = 0;
     loop {
         let entries = journal.journal(from_seq, JOURNAL_COMMITS)?;
-        let Some(last) = entries.last() else { break };
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { break };
+        if from_seq == 1 && first.seq > 1 {
+            writeln!(std::io::stderr(), "{}", beginning(first.seq, first.now))?;
+        }
         from_seq = last.seq + 1;
         for entry in &entries {
             unmapped += entry.unmapped;
@@ -115,6 +118,15 @@ fn replay_journal(directory: &Path, plant: &Plant, text: &str, pipeline: &mut Pi
         writeln!(std::io::stderr(), "{unmapped} samples belong to tags that this configuration doesn't have")?;
     }
     Ok(unmapped)
+}
+
+/// Says what a journal of which the beginning was removed can't give.
+fn beginning(first: u64, now: Timestamp) -> String {
+    format!(
+        "the journal begins with commit {first} of {now}: {} before it were removed to keep within age and cap of [store]. Records from \
+         before are missing here, and those of windows that were open then differ from those the box kept",
+        first - 1
+    )
 }
 
 fn replay_recording(

@@ -14,6 +14,7 @@
 
 mod browser;
 mod commissioning;
+mod context;
 mod crash;
 mod destinations;
 mod fault_proxy;
