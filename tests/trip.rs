@@ -12,6 +12,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use parkgate::model::id::Digest;
+use parkgate::model::time::Timestamp;
+use parkgate::store::{Commit, Store};
 use serde_json::Value;
 
 #[path = "trip/catalogue.rs"]
@@ -133,6 +136,29 @@ fn a_line_that_cannot_be_read_is_reported_and_ends_with_code_1() {
         assert!(errors.contains(named), "{named} is not named in:\n{errors}");
     }
     assert!(text(&output.stdout).contains("\"electricity_micro_kwh\":3170000"), "the good line still counts");
+}
+
+#[test]
+fn a_journal_of_which_the_beginning_was_removed_is_replayed_from_there_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Store::open(directory.path(), &[], Digest::ZERO, "").unwrap();
+    for minute in 0..3 {
+        store.commit(&Commit { now: Timestamp(minute * 60_000), ..Commit::default() }).unwrap();
+    }
+    store.compact().unwrap();
+    drop(store);
+    let replay = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parkgate"));
+        let output =
+            command.args(["replay", "--journal"]).arg(directory.path()).arg("-c").arg(steel("gateway.toml")).output();
+        output.map(|output| (output.status.code(), text(&output.stderr))).unwrap()
+    };
+    let (code, said) = replay();
+    assert!(code == Some(0) && !said.contains("removed"), "{said}");
+    let database = rusqlite::Connection::open(directory.path().join("parkgate.db")).unwrap();
+    database.execute("INSERT INTO meta VALUES ('removed_through', 2)", []).unwrap();
+    let (code, said) = replay();
+    assert!(code == Some(0) && said.contains("begins with commit 3 of 1970-01-01T00:02:00.000Z"), "{said}");
 }
 
 #[test]
