@@ -32,14 +32,10 @@ impl Recording {
     }
 
     /// Adds samples of another one.
-    pub fn merge(&mut self, other: Self) {
-        for (tag, columns) in other.0 {
-            match self.0.get_mut(&tag) {
-                Some(held) => columns.readings().for_each(|(at, quality, value)| held.insert(at, quality, value)),
-                None => {
-                    self.0.insert(tag, columns);
-                }
-            }
+    pub fn merge(&mut self, other: &Self) {
+        for (tag, columns) in &other.0 {
+            let held = self.0.entry(*tag).or_default();
+            columns.readings().for_each(|(at, quality, value)| held.insert(at, quality, value));
         }
     }
 }

@@ -153,8 +153,9 @@ fn replay_recording(
         while let Some(at) = timeline.next_until(end) {
             let (earlier, later) = chunk.split_at(chunk.partition_point(|recorded| recorded.received_at < at));
             let columns = columns(earlier);
+            // Before it is replayed: what is computed again in this turn reads what came with it.
+            arrived.merge(&columns);
             pipeline.replay_columns(told, &columns, at, Kept::Recorded(&arrived, at))?;
-            arrived.merge(columns);
             told = Told::default();
             let said = timeline.take_until(at);
             pipeline.replay(Told { swaps: &[], statements: &said }, &[], at, Kept::Recorded(&arrived, at))?;
@@ -162,8 +163,8 @@ fn replay_recording(
         }
         now = now.max(end);
         let columns = columns(chunk);
+        arrived.merge(&columns);
         pipeline.replay_columns(told, &columns, end, Kept::Recorded(&arrived, end))?;
-        arrived.merge(columns);
         told = Told::default();
     }
     while let Some(at) = timeline.next() {
