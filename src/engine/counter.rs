@@ -236,6 +236,7 @@ impl Counter {
     /// Takes the next reading where it plainly goes on from the one before: nothing is suspected, left or told, there
     /// is no gap, and the growth is expected. Returns since when it grew and by how much; `None` where it is for
     /// [`Counter::read`] to decide. What comes of it is the same.
+    #[inline]
     pub(super) fn follow_plainly(&mut self, limits: &Limits, at: Timestamp, value: i128) -> Option<(Timestamp, i128)> {
         let line = self.line.filter(|_| self.suspect.is_none() && self.left.is_none() && self.swaps.is_empty())?;
         let growth = value - line.last.value;
@@ -466,6 +467,7 @@ impl Counter {
     }
 
     /// Returns the line after growth, and learns its rate.
+    #[inline]
     fn changed(&mut self, limits: &Limits, line: Line, reading: Reading, growth: i128) -> Line {
         let elapsed_ms = i128::from(reading.at.ms_since(line.changed_at).max(1));
         let grown = product(growth, 1_000_000);
@@ -481,6 +483,7 @@ impl Counter {
 
     /// Says whether growth needs no confirmation. While nothing is known of the counter's rate, that is up to
     /// 1 ÷ [`FIRST_GROWTH`] of its value.
+    #[inline]
     fn is_expected(&self, limits: &Limits, line: &Line, growth: i128, at: Timestamp) -> bool {
         match (limits.max_per_second, self.peak) {
             (None, None) => growth * FIRST_GROWTH <= line.last.value,
@@ -490,6 +493,7 @@ impl Counter {
 
     /// Says whether the counter can have grown so much since its value last changed. While nothing is known of its
     /// rate, it can.
+    #[inline]
     fn is_possible(&self, limits: &Limits, line: &Line, growth: i128, at: Timestamp) -> bool {
         let elapsed_ms = i128::from(at.ms_since(line.changed_at));
         match (limits.max_per_second, self.peak) {
@@ -509,6 +513,7 @@ impl Counter {
 
 /// Returns a product, at the limits of i128 where it is beyond them. Most factors have 64 bits, and then it takes one
 /// multiplication.
+#[inline]
 fn product(a: i128, b: i128) -> i128 {
     match (i64::try_from(a), i64::try_from(b)) {
         (Ok(a), Ok(b)) => i128::from(a) * i128::from(b),

@@ -64,6 +64,7 @@ impl TagMinute {
     }
 
     /// Adds an amount, and its piece where pieces are kept.
+    #[inline]
     pub(super) fn book(&mut self, piece: Piece, keeps_pieces: bool) {
         self.amount += piece.amount;
         self.substituted += piece.substituted;
@@ -73,6 +74,7 @@ impl TagMinute {
     }
 
     /// Adds a state over a part of the minute. One that goes on is one span, however often it is said.
+    #[inline]
     pub(super) fn hold(&mut self, from: Timestamp, to: Timestamp, state: MachineState) {
         match self.states.last_mut() {
             Some((_, until, last)) if *until == from && *last == state => *until = to,
@@ -136,6 +138,7 @@ impl Minutes {
     }
 
     /// Returns the contribution to the newest minute, where a span lies in it as a whole.
+    #[inline]
     pub(super) fn newest_with(&mut self, from: Timestamp, to: Timestamp) -> Option<&mut TagMinute> {
         let (minute, newest) = self.0.back_mut()?;
         (*minute <= from && from < to && to <= *minute + MINUTE_MS).then_some(newest)

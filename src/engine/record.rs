@@ -13,7 +13,7 @@ use super::pollutant;
 use super::windows::OpenWindow;
 use crate::model::fact::{Facts, Measure, Merge};
 use crate::model::id::Digest;
-use crate::model::record::{CalendarRef, ClockState, KpiValue, Reason, WindowRecord};
+use crate::model::record::{CalendarRef, ClockState, WindowRecord};
 use crate::model::time::{Grain, Window};
 
 /// A window of one asset that closes.
@@ -26,21 +26,47 @@ pub(super) struct Closed {
 /// Returns the first records of windows that close, in their order; those without any fact have none.
 pub(super) fn close(plant: &Plant, clock: &ClockHistory, closed: Vec<Closed>) -> Vec<WindowRecord> {
     let mut records = Vec::with_capacity(closed.len());
-    let mut common: Option<(Window, KpiContext, ClockState)> = None;
+    let mut common: Option<Common> = None;
     let machines = if closed.is_empty() { Vec::new() } else { plant.all_machines() };
     for Closed { position, open: OpenWindow { grain, window, facts, .. } } in closed {
         if facts.is_empty() {
             continue;
         }
-        if common.as_ref().is_none_or(|(of, ..)| *of != window) {
-            common = Some((window, context(plant, window), clock.worst(window)));
-        }
-        if let Some((_, context, clock)) = &common {
-            let of_asset = of_asset(context.clone(), plant, position, machines[position], window, &facts);
-            records.push(record(plant, *clock, &plant.assets[position], grain, window, 1, facts, &of_asset));
-        }
+        let common = match &mut common {
+            Some(common) if (common.grain, common.window) == (grain, window) => common,
+            other => other.insert(Common::of(plant, clock, grain, window)),
+        };
+        let context = of_asset(common.context.clone(), plant, position, machines[position], window, &facts);
+        let asset = &plant.assets[position];
+        let calendar = common.calendar_of(plant, asset);
+        let clock = common.clock;
+        records.push(record(plant, asset, Frame { grain, window, revision: 1, clock, calendar }, facts, &context));
     }
     records
+}
+
+/// What the records of one window have in common, whatever the asset.
+struct Common {
+    grain: Grain,
+    window: Window,
+    context: KpiContext,
+    clock: ClockState,
+    /// By calendar; `None` before an asset asked for it.
+    calendars: Vec<Option<CalendarRef>>,
+}
+
+impl Common {
+    fn of(plant: &Plant, clock: &ClockHistory, grain: Grain, window: Window) -> Self {
+        let calendars = vec![None; plant.calendars.len()];
+        Self { grain, window, context: context(plant, window), clock: clock.worst(window), calendars }
+    }
+
+    fn calendar_of(&mut self, plant: &Plant, asset: &Asset) -> CalendarRef {
+        match self.calendars.get_mut(asset.calendar) {
+            Some(known) => known.get_or_insert_with(|| calendar_of(plant, asset, self.grain, self.window)).clone(),
+            None => calendar_of(plant, asset, self.grain, self.window),
+        }
+    }
 }
 
 /// Returns the next revision of `previous`: its facts plus the correction, the stale ones as they were `merged` from
@@ -55,7 +81,9 @@ pub fn revise(plant: &Plant, previous: &WindowRecord, revision: &Revision, merge
     refresh(&mut facts, &revision.stale, merged);
     let context = context_of(plant, revision.asset, revision.window, &facts);
     let next = previous.revision + 1;
-    Some(record(plant, previous.clock, asset, revision.grain, revision.window, next, facts, &context))
+    let (grain, window, clock) = (revision.grain, revision.window, previous.clock);
+    let calendar = calendar_of(plant, asset, grain, window);
+    Some(record(plant, asset, Frame { grain, window, revision: next, clock, calendar }, facts, &context))
 }
 
 /// Returns the same window's record as another revision, stale measures as they were `merged` from its minutes: a
@@ -72,7 +100,9 @@ pub fn reissue(
     let mut facts = closed.facts.clone();
     refresh(&mut facts, stale, merged);
     let context = context_of(plant, position, closed.window, &facts);
-    Some(record(plant, closed.clock, asset, closed.grain, closed.window, revision, facts, &context))
+    let (grain, window, clock) = (closed.grain, closed.window, closed.clock);
+    let calendar = calendar_of(plant, asset, grain, window);
+    Some(record(plant, asset, Frame { grain, window, revision, clock, calendar }, facts, &context))
 }
 
 /// Puts stale measures right. A sum is right already, but for whether it is there at all.
@@ -135,18 +165,17 @@ fn of_asset(
         .with_summed(summed.unwrap_or_default())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of a record's identity, each of its own type")]
-fn record(
-    plant: &Plant,
-    clock: ClockState,
-    asset: &Asset,
+/// A record's place in time.
+struct Frame {
     grain: Grain,
     window: Window,
     revision: u32,
-    facts: Facts,
-    context: &KpiContext,
-) -> WindowRecord {
-    let kpis = kpi::CATALOGUE.iter().map(|definition| kpi::evaluate(definition, &facts, grain, context));
+    clock: ClockState,
+    calendar: CalendarRef,
+}
+
+fn record(plant: &Plant, asset: &Asset, frame: Frame, facts: Facts, context: &KpiContext) -> WindowRecord {
+    let Frame { grain, window, revision, clock, calendar } = frame;
     WindowRecord {
         site: plant.site.clone(),
         asset: asset.id.clone(),
@@ -155,10 +184,10 @@ fn record(
         window,
         revision,
         product_unit: asset.product_unit,
-        kpis: kpis.filter(can_be_asked).collect(),
+        kpis: kpi::evaluate_all(&facts, grain, context),
         config: plant.config,
         clock,
-        calendar: Some(calendar_of(plant, asset, grain, window)),
+        calendar: Some(calendar),
         inputs_digest: inputs_digest(plant, asset, grain, window, revision, &facts),
         facts,
     }
@@ -172,13 +201,8 @@ fn calendar_of(plant: &Plant, asset: &Asset, grain: Grain, window: Window) -> Ca
         name: calendar.name().to_owned(),
         version: calendar.version(),
         production_day: of_shift.then(|| calendar.production_day(window)),
-        shift: calendar.shift_name(window.start).filter(|_| of_shift).map(str::to_owned),
+        shift: of_shift.then(|| calendar.shift_name(window.start).map(str::to_owned)).flatten(),
     }
-}
-
-/// A KPI that this asset, or a window of this length, never has is no record.
-fn can_be_asked(value: &KpiValue) -> bool {
-    !matches!(value.reason, Some(Reason::NoInput | Reason::BelowFinestGrain))
 }
 
 /// Returns the SHA-256 over configuration, identity, facts and the names of the asset's own tags: the key under which

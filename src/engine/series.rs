@@ -268,6 +268,7 @@ impl Series {
         self.seen = newest.or(self.seen);
     }
 
+    #[inline]
     fn process_one(&mut self, spec: &TagSpec, limits: &Limits, (at, quality, value): Reading, closed_until: Timestamp) {
         if !self.confirmations.is_empty() {
             self.book_confirmations(spec, at, closed_until);
@@ -431,6 +432,7 @@ impl Series {
         self.usable = again.usable.max(self.usable);
     }
 
+    #[inline]
     fn process_level(&mut self, spec: &TagSpec, at: Timestamp, value: Option<i128>, closed_until: Timestamp) {
         self.book_level(spec, at);
         let state = value.filter(|_| spec.kind == TagKind::State).and_then(MachineState::from_code);
@@ -444,6 +446,7 @@ impl Series {
     }
 
     /// Books the held level from where it is booked to `until`, at most as long as it holds.
+    #[inline]
     fn book_level(&mut self, spec: &TagSpec, until: Timestamp) {
         let Some((at, value)) = self.last else { return self.book_unusable(spec, until) };
         let (from, to) = (self.booked_until, until.min(at + spec.hold_ms));
@@ -504,6 +507,7 @@ impl Series {
         self.observe(known_until, at);
     }
 
+    #[inline]
     fn process_counter(&mut self, limits: &Limits, at: Timestamp, value: i128) {
         if let Some((from, growth)) = self.counter.follow_plainly(limits, at, value) {
             return self.book_growth(from, at, growth);
@@ -515,6 +519,7 @@ impl Series {
     }
 
     /// Books growth that was watched.
+    #[inline]
     fn book_growth(&mut self, from: Timestamp, to: Timestamp, growth: i128) {
         let keeps_pieces = self.keeps_pieces;
         if let Some(minute) = self.minutes.newest_with(from, to) {
@@ -578,6 +583,7 @@ impl Series {
     }
 
     /// Calls `book` with each minute that `[from, to)` touches, and the part in it, ascending.
+    #[inline]
     fn in_minutes(
         &mut self,
         from: Timestamp,
@@ -622,6 +628,7 @@ fn limits(spec: &TagSpec) -> Limits {
 }
 
 /// Returns the value in 10⁻⁶ of the base unit; a state's code unscaled.
+#[inline]
 fn scaled(spec: &TagSpec, number: Number) -> Option<i128> {
     match (spec.kind, number) {
         (TagKind::State, Number::Integer(code)) => Some(code),

@@ -3,6 +3,7 @@
 //! Every measure is an integer, so that any order and grouping of merges gives the same bytes. A ratio is
 //! computed from merged facts, never merged itself.
 
+mod merge;
 mod rules;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use rules::{Bits, OVER_ASSETS, OVER_TIME, Rules};
+use rules::Bits;
 
 use super::id::AssetId;
 use super::time::Timestamp;
@@ -348,6 +349,10 @@ measures! {
     ElectricityUnpriced = "electricity_unpriced_micro_kwh", over_time Sum, over_assets Sum;
     /// Electricity of the minutes for which the baseline model expects some. **Unit**: 10⁻⁶ kWh.
     ElectricityWithBaseline = "electricity_with_baseline_micro_kwh", over_time Sum, over_assets Sum;
+    /// The part of the contracted electricity that people say and no meter counts. **Unit**: 10⁻⁶ kWh.
+    ElectricityContractedDeclared = "electricity_contracted_declared_micro_kwh", over_time Sum, over_assets Sum;
+    /// Sources of scope 1 that nothing measures and of which nothing is declared and approved for the window.
+    SourcesUndeclared = "undeclared_sources", over_time Sum, over_assets Sum;
 }
 
 impl Measure {
@@ -474,60 +479,6 @@ impl Facts {
         let words = (0..).step_by(64).zip(self.present);
         let codes = words.flat_map(|(first, word)| Bits(word).map(move |bit| first + bit.trailing_zeros() as usize));
         codes.zip(&self.values).filter_map(|(code, value)| Some((*Measure::ALL.get(code)?, *value)))
-    }
-
-    /// Merges the facts of another span of the same asset.
-    pub fn merge_over_time(&mut self, other: &Self) {
-        self.merge(other, &OVER_TIME);
-    }
-
-    /// Adds a correction of the same span: every measure, a maximum too, since the correction says by how much it grew.
-    pub fn correct(&mut self, correction: &Self) {
-        correction.iter().for_each(|(measure, amount)| self.add(measure, amount));
-    }
-
-    /// Merges the facts of another asset over the same span. A measure that doesn't merge over assets is removed.
-    pub fn merge_over_assets(&mut self, other: &Self) {
-        self.merge(other, &OVER_ASSETS);
-    }
-
-    fn merge(&mut self, other: &Self, rules: &Rules) {
-        let is_new = |(mine, theirs): (&u64, &u64)| theirs & !mine != 0;
-        if self.present.iter().zip(&other.present).any(is_new) {
-            // Once for a window: from then on it has whatever its minutes have.
-            for (measure, more) in other.iter() {
-                let merged = self.get(measure).map_or(more, |value| rules.join(measure, value, more));
-                self.set(measure, merged);
-            }
-        } else {
-            self.merge_known(other, rules);
-        }
-        if self.present.iter().zip(&rules.never).any(|(present, never)| present & never != 0) {
-            let never: Vec<Measure> =
-                self.iter().map(|(measure, _)| measure).filter(|measure| rules.has_never(*measure)).collect();
-            never.into_iter().for_each(|measure| self.remove(measure));
-        }
-    }
-
-    /// Merges facts that have no measure which isn't present here.
-    fn merge_known(&mut self, other: &Self, rules: &Rules) {
-        let mut values = self.values.iter_mut();
-        let mut more = other.values.iter();
-        for (word, (mine, theirs)) in self.present.iter().zip(other.present).enumerate() {
-            let is_sum = rules.sum[word];
-            for bit in Bits(*mine) {
-                let Some(value) = values.next() else { return };
-                if theirs & bit == 0 {
-                    continue;
-                }
-                let Some(more) = more.next() else { return };
-                if is_sum & bit != 0 {
-                    *value = value.saturating_add(*more);
-                } else if let Some(measure) = Measure::ALL.get(word * 64 + bit.trailing_zeros() as usize) {
-                    *value = rules.join(*measure, *value, *more);
-                }
-            }
-        }
     }
 
     /// Returns only the measures in `kept`: what a share policy lets out.

@@ -28,6 +28,12 @@ pub(crate) fn electricity_part(facts: &Facts, part: Measure) -> Result<i128, Rea
     }
 }
 
+/// Returns what the grid delivered, which is what demand is billed by; facts that don't tell it have net electricity.
+/// **Unit**: 10⁻⁶ kWh.
+pub(crate) fn drawn(facts: &Facts) -> Option<i128> {
+    facts.get(Measure::ElectricityImport).or_else(|| facts.get(Measure::Electricity))
+}
+
 /// Returns the energy of the largest block in 10⁻⁶ kWh, or why it isn't known.
 pub(crate) fn peak(facts: &Facts, block: Measure) -> Result<i128, Reason> {
     let missing = if facts.get(Measure::Electricity).is_some() { Reason::NotMergeable } else { Reason::NoInput };

@@ -28,7 +28,7 @@ use crate::model::time::Grain;
 use crate::reference::Reference;
 use crate::reference::toe::Basis;
 
-pub(crate) use media::{amount, cos_phi, electricity_part, peak, unmetered};
+pub(crate) use media::{amount, cos_phi, drawn, electricity_part, peak, unmetered};
 pub use used::UsedFactors;
 
 /// Every KPI, in the order in which records and pages list them.
@@ -176,20 +176,46 @@ impl KpiDefinition {
     /// # Panics
     /// On a definition that isn't in [`CATALOGUE`].
     pub fn reveals(&self) -> &'static [Measure] {
-        static REVEALED: LazyLock<Vec<Vec<Measure>>> =
-            LazyLock::new(|| CATALOGUE.iter().map(|definition| shares::with_companions(definition.measures)).collect());
-        let position = CATALOGUE.iter().position(|definition| definition.id == self.id);
-        &REVEALED[position.expect("a definition is an entry of the catalogue")]
+        &self.entry().told.revealed
+    }
+
+    /// Returns what is found of it once.
+    fn entry(&self) -> &'static Entry {
+        let position = CATALOGUE.iter().position(|definition| std::ptr::eq(*definition, self));
+        &ENTRIES[position.expect("a definition is an entry of the catalogue")]
     }
 }
 
-impl KpiDefinition {
-    /// Says whether it sets planned run times of products beside times of equipment, as OEE does.
-    fn weighs_products(&self) -> bool {
-        self.measures.contains(&Measure::NoData)
-            && [Measure::PruPq, Measure::PruGq].iter().any(|measure| self.measures.contains(measure))
-    }
+/// What every window asks of a definition, found once.
+struct Entry {
+    definition: &'static KpiDefinition,
+    told: shares::Told,
+    /// It is about quantities, and doesn't weigh them by planned run times.
+    counts: bool,
+    /// It weighs quantities by planned run times.
+    is_weighed: bool,
+    /// It sets planned run times of products beside times of equipment, as OEE does.
+    weighs_products: bool,
+    /// It rests on machine states.
+    has_states: bool,
 }
+
+/// An entry for each definition, in the catalogue's order.
+static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let entry = |definition: &&'static KpiDefinition| {
+        let uses = |measure: &Measure| definition.measures.contains(measure);
+        let is_weighed = uses(&Measure::PruPq);
+        Entry {
+            definition,
+            told: shares::Told::of(definition.measures),
+            counts: !is_weighed && definition.measures.iter().any(|measure| measure.is_quantity()),
+            is_weighed,
+            weighs_products: uses(&Measure::NoData) && [Measure::PruPq, Measure::PruGq].iter().any(uses),
+            has_states: uses(&Measure::NoData),
+        }
+    };
+    CATALOGUE.iter().map(entry).collect()
+});
 
 /// What KPIs are grouped by where people read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -378,68 +404,94 @@ pub fn find(id: &str) -> Option<&'static KpiDefinition> {
 /// sum, and parts of which no planned run time is known have no weight. Weighed quantities of one machine's unlike products
 /// do sum; those of assets that make unlike things mean nothing beside the time of all of them.
 pub fn outcome(definition: &KpiDefinition, facts: &Facts, context: &KpiContext) -> Outcome {
-    let computed = (definition.compute)(facts, context);
-    let is_weighed = definition.measures.contains(&Measure::PruPq);
-    let counts = definition.measures.iter().any(|measure| measure.is_quantity());
-    let has_unlike_counts = counts && !is_weighed && facts.amount(Measure::UnlikeParts) != 0;
-    let has_unlike_members = context.unlike_members && definition.weighs_products();
-    let missing = if is_weighed && facts.amount(Measure::UnplannedParts) != 0 {
-        Reason::NoPlannedRunTime
-    } else if has_unlike_counts || has_unlike_members {
-        Reason::NotMergeable
-    } else {
-        return computed;
-    };
-    match computed.value {
-        // A KPI that the asset can't have stays one.
-        Err(Reason::NoInput) => computed,
-        _ => Err(missing).into(),
-    }
+    definition.entry().outcome(facts, context)
 }
 
 /// Computes one KPI from merged facts. The same facts give the same value on the box and in the hub.
 pub fn evaluate(definition: &KpiDefinition, facts: &Facts, grain: Grain, context: &KpiContext) -> KpiValue {
-    let outcome = if grain < definition.finest_grain {
-        Outcome::from(Err(Reason::BelowFinestGrain))
-    } else {
-        outcome(definition, facts, context)
-    };
-    let mut flags = outcome.flags;
-    if shares::is_substituted(definition, facts) {
-        flags.push(Flag::Substituted);
-    }
-    if shares::is_excluded(definition, facts) {
-        flags.push(Flag::Excluded);
-    }
-    if shares::is_declared(definition, facts) {
-        flags.push(Flag::Declared);
-    }
-    if definition.measures.contains(&Measure::NoData) && context.calendar_assumed {
-        flags.push(Flag::CalendarAssumed);
-    }
-    if context.summed.iter().any(|medium| definition.measures.contains(&medium.measures().amount)) {
-        flags.push(Flag::Summed);
-    }
-    let mut factors = outcome.factors;
-    if outcome.value.is_ok() {
-        let present = definition.measures.iter().filter(|measure| facts.get(**measure).is_some());
-        if context.used.collect(present, &mut factors) {
-            flags.push(Flag::Provisional);
+    let entry = definition.entry();
+    entry.value(entry.at_grain(facts, grain, context), facts, context)
+}
+
+/// Computes every KPI that an asset with these facts can have in a window of this length, in the catalogue's order: of
+/// one without its input, or below its finest grain, there is nothing to be said.
+pub fn evaluate_all(facts: &Facts, grain: Grain, context: &KpiContext) -> Vec<KpiValue> {
+    let mut values = Vec::with_capacity(ENTRIES.len() / 2);
+    for entry in ENTRIES.iter() {
+        let outcome = entry.at_grain(facts, grain, context);
+        if !matches!(outcome.value, Err(Reason::NoInput | Reason::BelowFinestGrain)) {
+            values.push(entry.value(outcome, facts, context));
         }
     }
-    flags.sort_unstable();
-    flags.dedup();
-    // A ratio of finite integers is finite once its denominator is not 0; the check keeps a NaN from ever travelling.
-    let value = outcome.value.and_then(|value| if value.is_finite() { Ok(value) } else { Err(Reason::NoData) });
-    KpiValue {
-        kpi: definition.id.clone(),
-        method: definition.method,
-        value: value.ok(),
-        reason: value.err(),
-        coverage: shares::coverage(definition, facts),
-        shares: shares::shares(definition, facts),
-        flags,
-        factors,
+    values.shrink_to_fit();
+    values
+}
+
+impl Entry {
+    fn at_grain(&self, facts: &Facts, grain: Grain, context: &KpiContext) -> Outcome {
+        if grain < self.definition.finest_grain {
+            return Outcome::from(Err(Reason::BelowFinestGrain));
+        }
+        self.outcome(facts, context)
+    }
+
+    fn outcome(&self, facts: &Facts, context: &KpiContext) -> Outcome {
+        let computed = (self.definition.compute)(facts, context);
+        let has_unlike_members = context.unlike_members && self.weighs_products;
+        let missing = if self.is_weighed && facts.amount(Measure::UnplannedParts) != 0 {
+            Reason::NoPlannedRunTime
+        } else if has_unlike_members || (self.counts && facts.amount(Measure::UnlikeParts) != 0) {
+            Reason::NotMergeable
+        } else {
+            return computed;
+        };
+        match computed.value {
+            // A KPI that the asset can't have stays one.
+            Err(Reason::NoInput) => computed,
+            _ => Err(missing).into(),
+        }
+    }
+
+    /// Adds to an outcome what its facts say of how they were measured.
+    fn value(&self, outcome: Outcome, facts: &Facts, context: &KpiContext) -> KpiValue {
+        let Self { definition, told, .. } = self;
+        let mut flags = outcome.flags;
+        if told.is_substituted(facts) {
+            flags.push(Flag::Substituted);
+        }
+        if told.is_excluded(facts) {
+            flags.push(Flag::Excluded);
+        }
+        if told.is_declared(facts) {
+            flags.push(Flag::Declared);
+        }
+        if self.has_states && context.calendar_assumed {
+            flags.push(Flag::CalendarAssumed);
+        }
+        if context.summed.iter().any(|medium| definition.measures.contains(&medium.measures().amount)) {
+            flags.push(Flag::Summed);
+        }
+        let mut factors = outcome.factors;
+        if outcome.value.is_ok() {
+            let present = definition.measures.iter().filter(|measure| facts.get(**measure).is_some());
+            if context.used.collect(present, &mut factors) {
+                flags.push(Flag::Provisional);
+            }
+        }
+        flags.sort_unstable();
+        flags.dedup();
+        // A ratio of finite integers is finite once its denominator is not 0; the check keeps a NaN from ever travelling.
+        let value = outcome.value.and_then(|value| if value.is_finite() { Ok(value) } else { Err(Reason::NoData) });
+        KpiValue {
+            kpi: definition.id.clone(),
+            method: definition.method,
+            value: value.ok(),
+            reason: value.err(),
+            coverage: told.coverage(facts),
+            shares: told.shares(facts),
+            flags,
+            factors,
+        }
     }
 }
 

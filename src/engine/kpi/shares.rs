@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{KpiDefinition, planned_busy_ms, ratio};
+use super::{planned_busy_ms, ratio};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::Shares;
 
@@ -154,12 +154,19 @@ const INPUTS: &[Input] = &[
         observed: Some((Measure::LoadTime, Measure::ChannelExpected)),
     },
     declared(Measure::FugitiveCo2e),
-    declared(Measure::ElectricityContracted),
+    // What a contract's meter counts is measured; a volume, in the configuration or approved, is not.
+    Input {
+        amount: Measure::ElectricityContracted,
+        substituted: None,
+        excluded: &[],
+        declared: Declared::Part(Measure::ElectricityContractedDeclared),
+        observed: None,
+    },
     declared(Measure::Waste),
 ];
 
 /// Returns measures with what says how their amounts were measured, each once.
-pub(super) fn with_companions(measures: &[Measure]) -> Vec<Measure> {
+fn with_companions(measures: &[Measure]) -> Vec<Measure> {
     let mut all = measures.to_vec();
     for input in INPUTS.iter().filter(|input| measures.contains(&input.amount)) {
         all.extend(input.substituted.iter().chain(input.excluded));
@@ -172,63 +179,97 @@ pub(super) fn with_companions(measures: &[Measure]) -> Vec<Measure> {
     // Without them nobody could tell that a count has no sum, or a weight is missing: see `super::outcome`.
     all.extend(measures.iter().any(|measure| measure.is_quantity()).then_some(Measure::UnlikeParts));
     all.extend(measures.contains(&Measure::PruPq).then_some(Measure::UnplannedParts));
+    each_once(all.into_iter())
+}
+
+/// What one KPI's inputs ask of facts: found once, asked of every window.
+pub(super) struct Told {
+    /// Its measures and what says how they were measured, each once.
+    pub(super) revealed: Vec<Measure>,
+    inputs: Vec<&'static Input>,
+    substituted: Vec<Measure>,
+    excluded: Vec<Measure>,
+    declared: Vec<Measure>,
+    observed: Vec<(Measure, Measure)>,
+    /// It rests on machine states.
+    has_states: bool,
+}
+
+impl Told {
+    /// Returns what is to be asked of facts for a KPI that rests on these measures.
+    pub(super) fn of(measures: &[Measure]) -> Self {
+        let revealed = with_companions(measures);
+        let uses = |measure: &Measure| revealed.contains(measure);
+        let declared = |input: &Input| match input.declared {
+            Declared::Nothing => None,
+            Declared::Part(part) => Some(part),
+            Declared::Everything => Some(input.amount),
+        };
+        // What a channel leaves out is in its coverage: it is no amount.
+        let amounts = INPUTS.iter().filter(|input| input.amount != Measure::ValidTime);
+        Self {
+            inputs: INPUTS.iter().filter(|input| uses(&input.amount)).collect(),
+            substituted: each_once(INPUTS.iter().filter_map(|input| input.substituted).filter(uses)),
+            excluded: each_once(amounts.flat_map(|input| input.excluded).copied().filter(uses)),
+            declared: each_once(INPUTS.iter().filter_map(declared).filter(uses)),
+            observed: each_once(
+                INPUTS.iter().filter_map(|input| input.observed).filter(|(observed, _)| uses(observed)),
+            ),
+            has_states: uses(&Measure::NoData),
+            revealed,
+        }
+    }
+
+    /// Says whether any amount that the KPI rests on was in part spread over a gap.
+    pub(super) fn is_substituted(&self, facts: &Facts) -> bool {
+        any(&self.substituted, facts)
+    }
+
+    /// Says whether anything that the KPI rests on was declared.
+    pub(super) fn is_declared(&self, facts: &Facts) -> bool {
+        any(&self.declared, facts)
+    }
+
+    /// Says whether growth was left out of anything that the KPI rests on as impossible.
+    pub(super) fn is_excluded(&self, facts: &Facts) -> bool {
+        any(&self.excluded, facts)
+    }
+
+    /// Returns the smallest of the coverages of the inputs that the KPI rests on.
+    pub(super) fn coverage(&self, facts: &Facts) -> Option<f64> {
+        let times = self.has_states.then(|| {
+            let known = known_ms(facts);
+            (known, known + facts.amount(Measure::NoData))
+        });
+        let inputs =
+            self.observed.iter().map(|(observed, expected)| (facts.amount(*observed), facts.amount(*expected)));
+        let shares = times.into_iter().chain(inputs).filter(|(_, expected)| *expected > 0);
+        shares.map(|(observed, expected)| ratio(observed, expected)).reduce(f64::min)
+    }
+
+    /// Returns the shares of the input of which the smallest share was measured, the first such in the order of
+    /// [`INPUTS`]; `None` where no input of the KPI has an amount.
+    ///
+    /// Of net electricity the shares are of everything that was read, in and out: measured, substituted and declared
+    /// together are 1. What was excluded is a share of all that was seen, itself included.
+    pub(super) fn shares(&self, facts: &Facts) -> Option<Shares> {
+        let inputs = self.inputs.iter().filter_map(|input| of_input(input, facts));
+        let states = (self.has_states && known_ms(facts) > 0).then_some(Shares::MEASURED);
+        let worse = |a: Shares, b: Shares| {
+            let is_worse = (b.measured, -b.excluded) < (a.measured, -a.excluded);
+            if is_worse { b } else { a }
+        };
+        inputs.chain(states).reduce(worse)
+    }
+}
+
+fn any(measures: &[Measure], facts: &Facts) -> bool {
+    measures.iter().any(|measure| facts.amount(*measure) != 0)
+}
+
+fn each_once<T: Ord + Copy>(all: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = BTreeSet::new();
-    all.retain(|measure| seen.insert(*measure));
-    all
-}
-
-/// Says whether any amount that the KPI rests on was in part spread over a gap.
-pub(super) fn is_substituted(definition: &KpiDefinition, facts: &Facts) -> bool {
-    let measures = INPUTS.iter().filter_map(|input| input.substituted.as_ref());
-    any(definition, facts, measures)
-}
-
-/// Says whether anything that the KPI rests on was declared.
-pub(super) fn is_declared(definition: &KpiDefinition, facts: &Facts) -> bool {
-    let measures = INPUTS.iter().filter_map(|input| match &input.declared {
-        Declared::Nothing => None,
-        Declared::Part(part) => Some(part),
-        Declared::Everything => Some(&input.amount),
-    });
-    any(definition, facts, measures)
-}
-
-/// Says whether growth was left out of anything that the KPI rests on as impossible.
-pub(super) fn is_excluded(definition: &KpiDefinition, facts: &Facts) -> bool {
-    // What a channel leaves out is in its coverage: it is no amount.
-    let amounts = INPUTS.iter().filter(|input| input.amount != Measure::ValidTime);
-    any(definition, facts, amounts.flat_map(|input| input.excluded))
-}
-
-fn any<'a>(definition: &KpiDefinition, facts: &Facts, mut measures: impl Iterator<Item = &'a Measure>) -> bool {
-    measures.any(|measure| definition.reveals().contains(measure) && facts.amount(*measure) != 0)
-}
-
-/// Returns the smallest of the coverages of the inputs that the KPI rests on.
-pub(super) fn coverage(definition: &KpiDefinition, facts: &Facts) -> Option<f64> {
-    let uses = |measure: Measure| definition.reveals().contains(&measure);
-    let known = known_ms(facts);
-    let times = (uses(Measure::NoData)).then(|| (known, known + facts.amount(Measure::NoData)));
-    let inputs = INPUTS.iter().filter_map(|input| input.observed).filter(|(observed, _)| uses(*observed));
-    let inputs = inputs.map(|(observed, expected)| (facts.amount(observed), facts.amount(expected)));
-    let shares = times.into_iter().chain(inputs).filter(|(_, expected)| *expected > 0);
-    shares.map(|(observed, expected)| ratio(observed, expected)).reduce(f64::min)
-}
-
-/// Returns the shares of the input of which the smallest share was measured, the first such in the order of
-/// [`INPUTS`]; `None` where no input of the KPI has an amount.
-///
-/// Of net electricity the shares are of everything that was read, in and out: measured, substituted and declared
-/// together are 1. What was excluded is a share of all that was seen, itself included.
-pub(super) fn shares(definition: &KpiDefinition, facts: &Facts) -> Option<Shares> {
-    let uses = |measure: Measure| definition.reveals().contains(&measure);
-    let inputs = INPUTS.iter().filter(|input| uses(input.amount)).filter_map(|input| of_input(input, facts));
-    let states = (uses(Measure::NoData) && known_ms(facts) > 0).then_some(Shares::MEASURED);
-    let worse = |a: Shares, b: Shares| {
-        let is_worse = (b.measured, -b.excluded) < (a.measured, -a.excluded);
-        if is_worse { b } else { a }
-    };
-    inputs.chain(states).reduce(worse)
+    all.filter(|one| seen.insert(*one)).collect()
 }
 
 fn of_input(input: &Input, facts: &Facts) -> Option<Shares> {

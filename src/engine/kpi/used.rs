@@ -47,6 +47,9 @@ impl UsedFactors {
     /// the measures is provisional.
     pub fn collect<'a>(&self, measures: impl IntoIterator<Item = &'a Measure>, factors: &mut Vec<FactorRef>) -> bool {
         let mut is_provisional = false;
+        if self.entries.is_empty() && self.provisional.is_empty() && factors.len() < 2 {
+            return false;
+        }
         for measure in measures {
             factors.extend(self.entries.get(measure).into_iter().flatten().cloned());
             is_provisional |= self.provisional.contains(measure);
