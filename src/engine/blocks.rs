@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::clockwork::Clockwork;
+use super::kpi;
 use super::plant::Plant;
 use super::stage::{self, BLOCKS, SLIDING_MINUTES};
 use crate::model::fact::{Facts, Measure};
@@ -18,7 +19,7 @@ use crate::model::time::{Grain, MINUTE_MS, Timestamp};
 pub(super) struct Blocks {
     /// Merged facts of what each running block has beside the blocks within it, finest first.
     running: Vec<Facts>,
-    /// Electricity of the minutes before, oldest first. **Unit**: 10⁻⁶ kWh.
+    /// What the grid delivered in the minutes before, oldest first. **Unit**: 10⁻⁶ kWh.
     previous: VecDeque<i128>,
 }
 
@@ -31,13 +32,14 @@ impl Blocks {
 
     /// Makes blocks of which the running half hour's electricity is known. **Unit**: 10⁻⁶ kWh.
     pub(super) fn of_half_hour(energy: i128) -> Self {
-        let half_hour = [(Measure::Electricity, energy)].into_iter().filter(|(_, energy)| *energy != 0).collect();
+        let both = [Measure::Electricity, Measure::ElectricityImport];
+        let half_hour = both.map(|measure| (measure, energy)).into_iter().filter(|(_, energy)| *energy != 0).collect();
         Self { running: vec![Facts::default(), Facts::default(), half_hour], previous: VecDeque::new() }
     }
 
-    /// Gives the minutes before the first one: their electricity, oldest first.
-    pub(super) fn remember(&mut self, electricity: Option<i128>) {
-        let Some(energy) = electricity else { return self.previous.clear() };
+    /// Gives the minutes before the first one: what the grid delivered in them, oldest first.
+    pub(super) fn remember(&mut self, drawn: Option<i128>) {
+        let Some(energy) = drawn else { return self.previous.clear() };
         if self.previous.len() == SLIDING_MINUTES {
             self.previous.pop_front();
         }
@@ -54,11 +56,11 @@ impl Blocks {
         facts: &mut Facts,
     ) {
         let asset = &plant.assets[position];
-        let electricity = facts.get(Measure::Electricity);
-        if electricity.is_some() {
+        let drawn = kpi::drawn(facts);
+        if drawn.is_some() {
             facts.merge_over_time(&stage::slide(self.previous.make_contiguous(), facts, asset, plant));
         }
-        self.remember(electricity);
+        self.remember(drawn);
         let end = minute + MINUTE_MS;
         let mut finished: Option<Facts> = None;
         for (place, grain) in kept(position, plant).enumerate() {

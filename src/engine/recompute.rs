@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assemble::{self, Contributions, Span};
 use super::closing::block_of;
+use super::kpi;
 use super::late::Spans;
 use super::series::ordered;
 use super::windows::Change;
 use super::{Blocks, Effects, Engine, Revision, TagMinute, stage};
-use crate::model::fact::{FactRow, Facts, Measure};
+use crate::model::fact::{FactRow, Facts};
 use crate::model::sample::TagColumns;
 use crate::model::tag::{TagIndex, TagKind};
 use crate::model::time::{MINUTE_MS, Timestamp, Window};
@@ -369,7 +370,7 @@ impl Engine {
         for back in (1..=slide / MINUTE_MS).rev() {
             let minute = span.start - back * MINUTE_MS;
             if self.started.is_none_or(|started| minute >= started) || stored.contains_key(&minute) {
-                blocks.remember(stored.get(&minute).and_then(|facts| facts.get(Measure::Electricity)));
+                blocks.remember(stored.get(&minute).and_then(kpi::drawn));
             }
         }
         let touched: BTreeSet<Timestamp> = touched.minutes().collect();

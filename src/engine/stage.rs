@@ -43,8 +43,8 @@ pub(super) fn derive(block: Grain, end: Timestamp, merged: &Facts, asset: &Asset
     }
 }
 
-/// Returns the measures that each minute gets from the minutes before it: `previous` is their electricity, oldest
-/// first, fewer than [`SLIDING_MINUTES`] where fewer are known. **Unit**: 10⁻⁶ kWh.
+/// Returns the measures that each minute gets from the minutes before it: `previous` is what the grid
+/// delivered in them, oldest first, fewer than [`SLIDING_MINUTES`] where fewer are known. **Unit**: 10⁻⁶ kWh.
 pub(super) fn slide(previous: &[i128], minute: &Facts, _asset: &Asset, _plant: &Plant) -> Facts {
     energy::slide(previous, minute)
 }

@@ -257,7 +257,7 @@ fn blocks(rows: &[&Row], window: Window, calendar: &Calendar) -> BTreeMap<Timest
     let mut blocks: BTreeMap<Timestamp, Block> = BTreeMap::new();
     for row in rows {
         let (Some(energy), Some(half_hour)) =
-            (row.facts.get(Measure::Electricity), calendar.window_of(Grain::HalfHour, row.window.start))
+            (kpi::drawn(&row.facts), calendar.window_of(Grain::HalfHour, row.window.start))
         else {
             continue;
         };

@@ -3,6 +3,7 @@
 
 use super::{Amount, Scope, media};
 use crate::engine::baseline::divide;
+use crate::engine::kpi::drawn;
 use crate::engine::medium::Medium;
 use crate::engine::meter::Reading;
 use crate::engine::stage::SLIDING_MINUTES;
@@ -92,18 +93,18 @@ fn price(scope: &Scope<'_>, facts: &mut Facts) {
     }
 }
 
-/// Returns the peak measures that the end of a block sets: the electricity of the whole block.
+/// Returns the peak measures that the end of a block sets: what the grid delivered in the whole block.
 pub(in crate::engine) fn stage(block: Grain, merged: &Facts) -> Facts {
     let measure = match block {
         Grain::QuarterHour => Measure::QuarterHourPeak,
         Grain::HalfHour => Measure::HalfHourPeak,
         _ => return Facts::default(),
     };
-    merged.get(Measure::Electricity).map(|energy| (measure, energy)).into_iter().collect()
+    drawn(merged).map(|energy| (measure, energy)).into_iter().collect()
 }
 
-/// Returns the electricity of the half hour that ends with a minute; nothing while its minutes aren't all known.
+/// Returns what the grid delivered in the half hour that ends with a minute; nothing while its minutes aren't all known.
 pub(in crate::engine) fn slide(previous: &[i128], minute: &Facts) -> Facts {
-    let energy = minute.get(Measure::Electricity).filter(|_| previous.len() == SLIDING_MINUTES);
+    let energy = drawn(minute).filter(|_| previous.len() == SLIDING_MINUTES);
     energy.map(|energy| (Measure::SlidingPeak, previous.iter().sum::<i128>() + energy)).into_iter().collect()
 }

@@ -10,13 +10,14 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     name_en: "Load factor",
     name_vi: "Hệ số phụ tải",
     family: Family::Energy,
-    definition_en: "Mean power over the window, compared with the largest half-hour block.",
-    definition_vi: "Công suất trung bình trong kỳ so với khoảng 30 phút lớn nhất.",
+    definition_en: "Mean power that the grid delivered over the window, compared with the largest half-hour block.",
+    definition_vi: "Công suất trung bình lấy từ lưới trong kỳ so với khoảng 30 phút lớn nhất.",
     formula: "E / (Pmax × hours)",
     unit: "1",
     measures: &[
         Measure::HalfHourPeak,
         Measure::Electricity,
+        Measure::ElectricityImport,
         Measure::ElectricitySubstituted,
         Measure::ElectricityExcluded,
         Measure::ElectricityObserved,
@@ -24,7 +25,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
     ],
     standard: "mean over maximum demand, 30-minute blocks",
     finest_grain: Grain::Hour,
-    method: 1,
+    method: 2,
     no_value_en: "no whole half-hour block was measured, nothing was used, or the blocks of several assets are not known",
     no_value_vi: "không có khoảng 30 phút nào được đo trọn vẹn, không dùng điện, hoặc không biết các khoảng của từng đơn vị",
     compute,
@@ -38,7 +39,8 @@ fn compute(facts: &Facts, _: &KpiContext) -> Outcome {
 fn load_factor(facts: &Facts) -> Result<f64, Reason> {
     const HOUR_MS: i128 = 3_600_000;
     let peak = peak(facts, Measure::HalfHourPeak)?;
-    let energy = electricity_micro_kwh(facts)?;
+    let net = electricity_micro_kwh(facts)?;
+    let energy = facts.get(Measure::ElectricityImport).unwrap_or(net);
     match (peak, facts.amount(Measure::ElectricityExpected)) {
         (0, _) => Err(Reason::NoEnergy),
         (_, 0) => Err(Reason::NoData),
