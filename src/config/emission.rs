@@ -73,7 +73,12 @@ pub(super) fn check(
             problems.warning(tag.span(), message, "what one meter counts is burnt once; split it or remove one");
         }
     }
+    let mut contracts = BTreeSet::new();
     for contract in &read.contracts {
+        let id = contract.id.get_ref().as_str();
+        if !contracts.insert(id) {
+            problems.error(contract.id.span(), format!("contract \"{id}\" is declared twice"), "give each its own id");
+        }
         check_asset(contract.asset.as_ref(), assets, problems);
         check_contract(contract, tags, problems);
     }

@@ -214,6 +214,23 @@ valid_to = 2026-12-31"#,
         ),
         (
             r#"[[contract]]
+id = "ppa"
+document = "HD 1"
+valid_from = 2026-01-01
+volume_mwh = 1.0
+factor_t_per_mwh = 0.0
+valid_to = 2026-12-31
+[[contract]]
+id = §"ppa"
+document = "HD 2"
+valid_from = 2027-01-01
+volume_mwh = 1.0
+factor_t_per_mwh = 0.0
+valid_to = 2027-12-31"#,
+            r#"contract "ppa" is declared twice"#,
+        ),
+        (
+            r#"[[contract]]
 id = §"ppa"
 document = "HD 1"
 valid_from = 2026-01-01

@@ -34,6 +34,7 @@ impl Contract {
             None => self.due_by(window.end) - self.due_by(window.start),
         };
         facts.add(Measure::ElectricityContracted, covered);
+        facts.add(Measure::ElectricityContractedDeclared, if metered.is_some() { 0 } else { covered });
         facts.add(Measure::ContractedCo2e, times(covered, self.factor));
     }
 
@@ -59,6 +60,7 @@ mod tests {
             contract.add(Window { start, end: start + 60_000 }, None, &mut facts);
         }
         assert_eq!(facts.amount(Measure::ElectricityContracted), 1_000_000);
+        assert_eq!(facts.amount(Measure::ElectricityContractedDeclared), 1_000_000, "nobody measures a volume");
         // 1 kWh × 0.1 kg/kWh, each minute rounded to a microgram.
         assert_eq!(facts.amount(Measure::ContractedCo2e), 100_000_000);
     }
@@ -72,6 +74,7 @@ mod tests {
             let start = Timestamp(start);
             contract.add(Window { start, end: start + 60_000 }, Some(5_000), &mut facts);
             assert_eq!(facts.get(Measure::ElectricityContracted), Some(covered));
+            assert_eq!(facts.get(Measure::ElectricityContractedDeclared), Some(0), "a meter counts it");
             assert_eq!(facts.get(Measure::ContractedCo2e), Some(0));
         }
     }

@@ -93,7 +93,14 @@ mod tests {
 
     #[test]
     fn certificates_beyond_what_was_drawn_cover_nothing_and_say_so() {
-        let value = day("scope_2_market", &facts(1_000, 2_000, 20_000));
+        let mut volume = facts(1_000, 2_000, 20_000);
+        assert_eq!(
+            day("scope_2_market", &volume).flags,
+            [Flag::ContractsAboveImport],
+            "a meter counts what is covered"
+        );
+        volume.push((Measure::ElectricityContractedDeclared, 2_000 * MWH));
+        let value = day("scope_2_market", &volume);
         near(&value, 10.0);
         assert_eq!((value.flags, value.factors.len()), (vec![Flag::ContractsAboveImport, Flag::Declared], 0));
     }
