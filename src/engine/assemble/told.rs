@@ -35,7 +35,8 @@ pub(super) fn add(scope: &Scope<'_>, facts: &mut Facts) {
         let (present, working) = scope.view().map_or((0, 0), |view| view.personnel_ms(window));
         facts.set(Measure::PersonnelAttendance, present);
         facts.set(Measure::PersonnelWork, working);
-    } else if scope.asset.state.is_none() {
+    } else {
+        // People are no machine's state: a line that reports its own has those who attend its machines.
         scope.sum_children(&[Measure::PersonnelAttendance, Measure::PersonnelWork], facts);
     }
 }
@@ -76,5 +77,30 @@ fn plans(scope: &Scope<'_>, window: Window, facts: &mut Facts) {
         facts.set(Measure::PlannedScrapQuantity, told.unwrap_or_else(expected));
     } else {
         scope.inherit_parts(&[Measure::PlannedScrapQuantity], facts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Contributions, Span, one};
+    use super::{Facts, Measure, Window};
+    use crate::engine::calendar::Planned;
+    use crate::engine::plant::Plant;
+    use crate::engine::tests::plant;
+    use crate::model::tag::TagIndex;
+    use crate::model::time::{MINUTE_MS, Timestamp};
+
+    #[test]
+    fn a_line_that_reports_a_state_has_the_people_at_its_machines() {
+        let mut plant = Plant::clone(&plant());
+        plant.assets[0].state = Some(TagIndex(0));
+        let mut all = vec![Facts::default(); plant.assets.len()];
+        all[1].set(Measure::PersonnelAttendance, 120_000);
+        all[1].set(Measure::PersonnelWork, 90_000);
+        let planned = vec![Planned::default(); plant.calendars.len()];
+        let window = Window { start: Timestamp(0), end: Timestamp(MINUTE_MS) };
+        let facts = one(&plant, 0, &[1], Span { window, planned: &planned }, Contributions::NONE, &all);
+        assert_eq!(facts.get(Measure::PersonnelAttendance), Some(120_000));
+        assert_eq!(facts.get(Measure::PersonnelWork), Some(90_000));
     }
 }
