@@ -444,7 +444,7 @@ fn refused(refusal: Unsaid) -> ApiProblem {
     match refusal {
         Unsaid::Unknown(_) => Problem::not_found(detail).into(),
         Unsaid::SamePerson(_) => Problem::forbidden(detail).into(),
-        Unsaid::Same(_) | Unsaid::Settled { .. } => Problem::already_said(detail).into(),
+        Unsaid::Same(_) | Unsaid::Settled { .. } | Unsaid::Full(_) => Problem::already_said(detail).into(),
         Unsaid::Nobody => unreadable(detail),
         Unsaid::Store(error) => super::store_problem(&error),
     }

@@ -22,6 +22,13 @@ use crate::model::time::Timestamp;
 /// The schema that has the table.
 const SCHEMA: u32 = 3;
 
+/// Declarations that are taken within [`DECLARED_WITHIN_MS`], at most, withdrawn ones too: twenty a day. The engine keeps
+/// each of them in its state for as long, so they bound it; the next is refused with the limit named.
+const DECLARATIONS_MAX: i64 = 10_000;
+
+/// The time in which [`DECLARATIONS_MAX`] are counted, 18 months. **Unit**: ms.
+const DECLARED_WITHIN_MS: i64 = 548 * 86_400_000;
+
 /// A person's word on something, and when it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
@@ -105,6 +112,12 @@ pub enum Unsaid {
         /// Where it stands.
         standing: Standing,
     },
+    /// So many were declared that another one is not taken.
+    #[error(
+        "{0} declarations were entered within 18 months, and no more are taken: declare a quantity for a month in place of \
+         single deliveries"
+    )]
+    Full(i64),
     /// No name.
     #[error("say who says so: the person's name is empty")]
     Nobody,
@@ -133,7 +146,7 @@ pub enum Told {
 /// The place where statements are written down and looked up.
 #[derive(Debug)]
 pub struct Statements {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl Statements {
@@ -188,7 +201,8 @@ impl Statements {
     /// Writes down a declaration and returns its number. It waits for a second person's approval.
     ///
     /// # Errors
-    /// [`Unsaid::Same`] where the same is declared already and stands; nothing is written down then.
+    /// [`Unsaid::Same`] where the same is declared already and stands, [`Unsaid::Full`] beyond [`DECLARATIONS_MAX`];
+    /// nothing is written down then.
     pub fn declare(&mut self, declared: &Declared, person: &str, at: Timestamp) -> Result<i64, Unsaid> {
         let person = named(person)?;
         let said = Said::Declared(declared.clone());
@@ -203,6 +217,11 @@ impl Statements {
         let same = "SELECT id FROM statements WHERE identity = ?1";
         if let Some(id) = transaction.query_row(same, [&identity], |row| row.get(0)).optional()? {
             return Err(Unsaid::Same(id));
+        }
+        let recent = "SELECT count(*) FROM statements WHERE kind = 'declared' AND told_at > ?1";
+        let held: i64 = transaction.query_row(recent, [at.0.saturating_sub(DECLARED_WITHIN_MS)], |row| row.get(0))?;
+        if held >= DECLARATIONS_MAX {
+            return Err(Unsaid::Full(held));
         }
         let row = NewRow { said: &said, identity: Some(&identity), person: Some(person), at, came: None };
         let id = insert(&transaction, &row)?;

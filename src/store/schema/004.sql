@@ -58,3 +58,6 @@ CREATE TABLE spent (
 ALTER TABLE pages ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
 UPDATE pages SET kind = 1 WHERE instr(bytes, CAST('"kind":"policy"' AS BLOB)) > 0;
 CREATE INDEX pages_stating ON pages (stream, id) WHERE kind > 0;
+
+-- How many declarations were entered lately: their number is limited.
+CREATE INDEX statements_declared ON statements (told_at) WHERE kind = 'declared';

@@ -45,6 +45,26 @@ fn a_declaration_is_approved_by_another_person_whatever_the_name_looks_like() {
 }
 
 #[test]
+fn declarations_within_18_months_are_limited_and_older_ones_make_room() {
+    let store = in_memory();
+    let mut statements = store.statements().unwrap();
+    let first = statements.declare(&waste("B-0"), "An", Timestamp(0)).unwrap();
+    let more = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 9999)
+        INSERT INTO statements (kind, said, person, told_at) SELECT 'declared', said, person, n FROM statements, numbers
+        WHERE statements.id = ?1";
+    statements.connection.execute(more, [first]).unwrap();
+    let refused = statements.declare(&waste("B-1"), "An", Timestamp(10_000)).unwrap_err();
+    assert!(matches!(refused, Unsaid::Full(10_000)), "{refused}");
+    assert!(
+        matches!(statements.declare(&waste("B-0"), "An", Timestamp(10_000)), Err(Unsaid::Same(_))),
+        "known is known"
+    );
+    let later = Timestamp(548 * 86_400_000);
+    statements.declare(&waste("B-1"), "An", later).unwrap();
+    assert!(matches!(statements.declare(&waste("B-2"), "An", later), Err(Unsaid::Full(_))), "one had grown old");
+}
+
+#[test]
 fn the_same_is_declared_once_until_it_is_withdrawn_or_replaced() {
     let store = in_memory();
     let mut statements = store.statements().unwrap();
