@@ -493,7 +493,9 @@ impl Pipeline {
     fn revised(&self, revision: &Revision, effects: &Effects) -> Result<Option<WindowRecord>, PipelineError> {
         let Some(asset) = self.plant.assets.get(revision.asset) else { return Ok(None) };
         let Some(previous) = self.reader.record(&asset.id, revision.grain, revision.window.start)? else {
-            return Ok(None);
+            // What was deleted for room isn't made anew.
+            let is_gone = self.store.has_removed_records(revision.window)?;
+            return Ok(self.engine.belated(revision).filter(|_| !is_gone));
         };
         let merged = match revision.stale.is_empty() {
             true => Facts::default(),

@@ -187,6 +187,7 @@ pub(super) enum Flag {
     Summed,
     NegativeRemainder,
     Declared,
+    SourceNotDeclared,
 }
 
 /// A reference entry.

@@ -87,6 +87,9 @@ pub(super) const fn flag(flag: Flag, language: Language) -> &'static str {
         Flag::NegativeRemainder => {
             ("công tơ nhánh đếm nhiều hơn công tơ tổng", "sub-meters count more than the boundary")
         }
+        Flag::SourceNotDeclared => {
+            ("thiếu khai báo của một nguồn phát thải", "a source of emissions has no declaration")
+        }
         Flag::Declared => ("có phần theo khai báo, không phải đo", "contains declared quantities"),
     };
     language.pick(vi, en)

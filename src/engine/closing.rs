@@ -1,14 +1,17 @@
 //! Closing: minutes whose watermark has passed become facts, and windows that end with them become records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::assemble::{self, Contributions, Span, assemble};
 use super::calendar::Planned;
+use super::carbon;
 use super::plant::Plant;
 use super::record::{self, Closed};
 use super::stage::BLOCKS;
-use super::{Blocks, Effects, Engine, Series, Stale, TagMinute};
-use crate::model::fact::{FactRow, Facts};
+use super::windows::OpenWindow;
+use super::{Blocks, Effects, Engine, Revision, Series, Stale, TagMinute};
+use crate::model::fact::{FactRow, Facts, Measure};
+use crate::model::record::WindowRecord;
 use crate::model::time::{Grain, MINUTE_MS, Timestamp, Window};
 
 /// Minutes that one call closes, at most: after a long absence the rest follows in further calls, each with its own
@@ -305,9 +308,14 @@ impl Engine {
 
     /// Makes the records of windows that closed, by grain, then window, then in plant order.
     fn record(&self, mut closed: Vec<Closed>, effects: &mut Effects) {
+        if closed.is_empty() {
+            return;
+        }
         closed.sort_by_key(|closed| (closed.open.grain, closed.open.window, closed.position));
+        let only_declared = carbon::only_declared(&self.plant);
         for Closed { position, open } in &mut closed {
-            self.declared.add_to(&self.plant, *position, open.grain, open.window, &mut open.facts);
+            let place = (*position, open.grain, open.window);
+            self.declared.add_to(&self.plant, &only_declared, place, &mut open.facts);
         }
         for closed in closed.iter().filter(|closed| !closed.open.stale.is_empty()) {
             effects.stale.push(Stale {
@@ -318,6 +326,24 @@ impl Engine {
             });
         }
         effects.records.extend(record::close(&self.plant, &self.clock, closed));
+    }
+}
+
+impl Engine {
+    /// Returns the first record of a window that closed with nothing to tell, once a declaration for it is approved;
+    /// `None` where the revision takes something away.
+    pub fn belated(&self, revision: &Revision) -> Option<WindowRecord> {
+        let Revision { asset: position, grain, window, .. } = *revision;
+        let mut facts = revision.correction.clone();
+        facts.remove(Measure::SourcesUndeclared);
+        if facts.is_empty() || !revision.stale.is_empty() || facts.iter().any(|(_, amount)| amount < 0) {
+            return None;
+        }
+        facts = Facts::default();
+        let place = (position, grain, window);
+        self.declared.add_to(&self.plant, &carbon::only_declared(&self.plant), place, &mut facts);
+        let open = OpenWindow { grain, window, facts, stale: BTreeSet::new() };
+        record::close(&self.plant, &self.clock, vec![Closed { position, open }]).pop()
     }
 }
 

@@ -176,6 +176,8 @@ pub enum Flag {
     NegativeRemainder,
     /// Contains quantities that people declared and nobody measured.
     Declared,
+    /// A source that nothing measures has no approved declaration for the window: what it emits is not in the value.
+    SourceNotDeclared,
 }
 
 /// Which reference entry a value rests on.

@@ -245,6 +245,15 @@ impl Store {
         records::last_revision(&self.connection, asset, grain, window.start)
     }
 
+    /// Says whether records of a window's time may have been deleted for room.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn has_removed_records(&self, window: Window) -> Result<bool, StoreError> {
+        let later = "SELECT EXISTS (SELECT 1 FROM removals WHERE what = 'records' AND to_at >= ?1)";
+        Ok(self.connection.query_row(later, [window.end.0], |row| row.get(0))?)
+    }
+
     /// Returns an asset's facts by minute within `[from, to)`, ascending.
     ///
     /// # Errors

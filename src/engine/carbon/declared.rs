@@ -18,6 +18,7 @@ pub(in crate::engine) fn emitted(plant: &Plant, declared: &Declared) -> Facts {
     if let DeclaredKind::Contract { factor_micro, .. } = declared.kind {
         let (kwh, _) = base(declared.unit, quantity);
         facts.set(Measure::ElectricityContracted, kwh);
+        facts.set(Measure::ElectricityContractedDeclared, kwh);
         // 10⁻⁶ kg/kWh is 10⁻³ µg per 10⁻⁶ kWh.
         facts.set(Measure::ContractedCo2e, times(kwh, i128::from(factor_micro) * 1_000_000_000));
         return facts;
@@ -70,7 +71,7 @@ pub fn refusal(plant: &Plant, declared: &Declared) -> Option<String> {
 }
 
 /// Returns the source whose factors a declaration takes.
-fn source<'a>(plant: &'a Plant, declared: &Declared) -> Option<&'a Emission> {
+pub(in crate::engine) fn source<'a>(plant: &'a Plant, declared: &Declared) -> Option<&'a Emission> {
     let at = |asset: &crate::engine::plant::Asset| asset.id == declared.asset;
     let fits = |source: &&Emission| match &declared.kind {
         DeclaredKind::Fuel { fuel, combustion } => {

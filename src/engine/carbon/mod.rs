@@ -21,14 +21,14 @@ use crate::model::time::Window;
 
 use amount::divide;
 pub use contract::Contract;
-pub(in crate::engine) use declared::emitted;
 pub use declared::refusal;
+pub(in crate::engine) use declared::{emitted, source};
 use emission::Category;
 pub use emission::Emission;
 pub(in crate::engine) use factors::Quantity;
 
 /// The measures of emissions: an asset has those of its own sources and of everything in it.
-pub(super) const MEASURES: [Measure; 20] = [
+pub(super) const MEASURES: [Measure; 21] = [
     Measure::FuelEnergy,
     Measure::FuelEnergySubstituted,
     Measure::FuelEnergyExcluded,
@@ -49,7 +49,16 @@ pub(super) const MEASURES: [Measure; 20] = [
     Measure::ContractedCo2e,
     Measure::FuelEnergyDeclared,
     Measure::FactorMissing,
+    Measure::ElectricityContractedDeclared,
 ];
+
+/// Returns the sources of scope 1 that nothing measures, with the position of their asset.
+pub(super) fn only_declared(plant: &Plant) -> Vec<(usize, &Emission)> {
+    let all = plant.assets.iter().enumerate();
+    all.flat_map(|(position, asset)| asset.emissions.iter().map(move |source| (position, source)))
+        .filter(|(_, source)| source.quantity.is_none() && source.category != Category::Steam)
+        .collect()
+}
 
 /// Adds what a quantity of a source makes within a window; where a factor is missing, the window's length is noted.
 pub(super) fn add(emission: &Emission, window: Window, by: emission::Measured, quantity: Quantity, facts: &mut Facts) {
@@ -88,7 +97,7 @@ pub(super) fn note_factors(plant: &Plant, asset: usize, window: Window, facts: &
 }
 
 /// Says whether an asset is another one or stands in it.
-fn is_in(assets: &[Asset], below: usize, above: usize) -> bool {
+pub(super) fn is_in(assets: &[Asset], below: usize, above: usize) -> bool {
     std::iter::successors(Some(below), |position| assets[*position].parent).any(|position| position == above)
 }
 

@@ -97,7 +97,12 @@ impl Form {
         let kind = self.kind(&mut problems);
         let asset = self.asset(plant, &mut problems);
         let period = self.period(plant, now, &mut problems);
-        let quantity_micro = required(micro("quantity", &self.quantity, &mut problems), "quantity", &mut problems);
+        let emits = kind.as_ref().is_some_and(|kind| {
+            matches!(kind, DeclaredKind::Fuel { .. } | DeclaredKind::Refrigerant { .. } | DeclaredKind::Process { .. })
+        });
+        // That nothing was burnt or topped up is a statement about a source; other nothings needn't be declared.
+        let quantity = if emits { number } else { micro };
+        let quantity_micro = required(quantity("quantity", &self.quantity, &mut problems), "quantity", &mut problems);
         let unit = self.unit(kind.as_ref(), &mut problems);
         let document = self.document.trim().to_owned();
         if document.is_empty() {

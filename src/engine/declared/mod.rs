@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Revision;
-use super::carbon;
+use super::carbon::{self, Emission};
 use super::plant::Plant;
 use crate::model::declared::{Declared, DeclaredKind, DeclaredUnit, WasteStream};
 use crate::model::fact::{Facts, Measure};
-use crate::model::id::AssetId;
+use crate::model::id::{AssetId, EmissionId};
 use crate::model::statement::{Said, Statement};
 use crate::model::time::{Grain, Timestamp, Window};
 
@@ -32,6 +32,10 @@ pub const PERIOD_MS_MAX: i64 = 397 * 86_400_000;
 
 /// Windows that closed before they were revised take at most one revision in this time. **Unit**: ms of plant time.
 const REVISED_EVERY_MS: i64 = 15 * 60_000;
+
+/// Direct emissions, which sources without a declaration are missing from.
+const DIRECT: [Measure; 4] =
+    [Measure::StationaryCo2e, Measure::MobileCo2e, Measure::ProcessCo2e, Measure::FugitiveCo2e];
 
 /// What was declared and still matters.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -96,6 +100,7 @@ impl Declarations {
         closed_until: &impl Fn(usize) -> Option<Timestamp>,
     ) {
         let Approved { declared, .. } = approved;
+        let source = undeclared_without(plant, declared);
         for asset in reach(plant, declared) {
             let Some(until) = closed_until(asset) else { continue };
             for (grain, window) in windows(plant, declared.period).filter(|(_, window)| window.end <= until) {
@@ -103,14 +108,38 @@ impl Declarations {
                 for (measure, amount) in approved.share(window).iter() {
                     due.add(measure, if is_taken_back { -amount } else { amount });
                 }
+                let alone = source.filter(|(position, source)| {
+                    carbon::is_in(&plant.assets, *position, asset)
+                        && !counting(&self.approved, plant, asset, grain, window).any(|one| one == source.id)
+                });
+                if alone.is_some() {
+                    due.add(Measure::SourcesUndeclared, if is_taken_back { 1 } else { -1 });
+                }
             }
         }
     }
 
-    /// Adds to the facts of a window of an asset what is declared for it.
-    pub(super) fn add_to(&self, plant: &Plant, asset: usize, grain: Grain, window: Window, facts: &mut Facts) {
+    /// Adds to the facts of a window of an asset what is declared for it, and how many of the `only_declared` sources in
+    /// it nothing is declared for. Nobody knows on which day a month's diesel was burnt: a window that is shorter than a
+    /// month has that to tell only where its direct emissions have a value without it.
+    pub(super) fn add_to(
+        &self,
+        plant: &Plant,
+        only_declared: &[(usize, &Emission)],
+        (asset, grain, window): (usize, Grain, Window),
+        facts: &mut Facts,
+    ) {
         for approved in self.approved.values().filter(|approved| approved.counts_in(plant, asset, grain, window)) {
             approved.share(window).iter().for_each(|(measure, amount)| facts.add(measure, amount));
+        }
+        let missing = |(position, source): &&(usize, &Emission)| {
+            carbon::is_in(&plant.assets, *position, asset)
+                && !counting(&self.approved, plant, asset, grain, window).any(|one| one == source.id)
+        };
+        let missing = only_declared.iter().filter(missing).count();
+        let has_direct = || DIRECT.iter().any(|measure| facts.get(*measure).is_some());
+        if missing > 0 && (grain >= Grain::Month || has_direct()) {
+            facts.set(Measure::SourcesUndeclared, missing as i128);
         }
     }
 
@@ -141,7 +170,8 @@ impl Approved {
         for (period, whole) in &self.parts {
             for (measure, amount) in whole.iter() {
                 let share = share(amount, *period, window);
-                if share != 0 {
+                // That a source emitted nothing is a figure too.
+                if share != 0 || (amount == 0 && DIRECT.contains(&measure)) {
                     facts.add(measure, share);
                 }
             }
@@ -156,6 +186,24 @@ impl Approved {
             && window.start < period.end
             && reach(plant, &self.declared).any(|reached| reached == asset)
     }
+}
+
+/// Returns the sources whose declarations count in a window of an asset.
+fn counting(
+    approved: &BTreeMap<i64, Approved>,
+    plant: &Plant,
+    asset: usize,
+    grain: Grain,
+    window: Window,
+) -> impl Iterator<Item = EmissionId> {
+    let counts = approved.values().filter(move |approved| approved.counts_in(plant, asset, grain, window));
+    counts.filter_map(|approved| Some(carbon::source(plant, &approved.declared)?.id.clone()))
+}
+
+/// Returns the source that a declaration speaks for, where nothing measures it, and the position of its asset.
+fn undeclared_without<'a>(plant: &'a Plant, declared: &Declared) -> Option<(usize, &'a Emission)> {
+    let source = carbon::source(plant, declared)?;
+    carbon::only_declared(plant).into_iter().find(|(_, one)| one.id == source.id)
 }
 
 /// Says whether a window of this grain takes a part of what is declared for a period.

@@ -100,7 +100,7 @@ fn a_window_that_is_open_takes_it_as_it_closes_and_not_twice() {
     let year = plant.site_calendar().window_of(Grain::Year, closed).unwrap();
     let of = |grain: Grain, window: Window| {
         let mut facts = Facts::default();
-        declarations.add_to(&plant, 0, grain, window, &mut facts);
+        declarations.add_to(&plant, &[], (0, grain, window), &mut facts);
         facts.get(Measure::WasteHazardous)
     };
     assert_eq!((of(Grain::Month, october), of(Grain::Year, year)), (Some(19_000_000), Some(30_000_000)));

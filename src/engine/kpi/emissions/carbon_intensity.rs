@@ -35,6 +35,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
         Measure::FuelObserved,
         Measure::FuelExpected,
         Measure::FactorMissing,
+        Measure::SourcesUndeclared,
         Measure::ProducedQuantity,
         Measure::PartsObserved,
         Measure::PartsExpected,

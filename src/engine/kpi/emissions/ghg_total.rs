@@ -34,6 +34,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
         Measure::FuelObserved,
         Measure::FuelExpected,
         Measure::FactorMissing,
+        Measure::SourcesUndeclared,
     ],
     standard: "GHG Protocol Corporate Standard; Decree 06/2022/NĐ-CP, Article 6",
     finest_grain: Grain::FiveMinutes,

@@ -46,6 +46,16 @@ fn tonnes(facts: &Facts, masses: &[Measure]) -> Result<f64, Reason> {
     Ok(ratio(sum, UG_PER_T))
 }
 
+/// Returns scope 1 in tonnes, or why there is none, and whether a source that nothing measures has no declaration: what
+/// it emits is then missing from the sum.
+fn scope_1(facts: &Facts) -> (Result<f64, Reason>, Option<Flag>) {
+    let is_missing = facts.amount(Measure::SourcesUndeclared) > 0;
+    match tonnes(facts, &SCOPE_1) {
+        Err(Reason::NoInput) if is_missing => (Err(Reason::NotDeclared), None),
+        sum => (sum, (is_missing && sum.is_ok()).then_some(Flag::SourceNotDeclared)),
+    }
+}
+
 /// Says whether meters of sources should have counted and none did, and nothing was spread over a gap or declared.
 fn saw_nothing(facts: &Facts) -> bool {
     let known = [Measure::FuelObserved, Measure::FuelEnergySubstituted, Measure::FuelEnergyDeclared];
@@ -91,13 +101,15 @@ struct Total {
 /// Returns scope 1 and location-based scope 2; where no direct source is declared, scope 2 alone, which a flag says.
 fn total(facts: &Facts, context: &KpiContext) -> Result<Total, Reason> {
     let Located { tonnes: indirect, grid } = location_based(facts, context)?;
-    let (direct, is_declared) = match tonnes(facts, &SCOPE_1) {
+    let (direct, missing) = scope_1(facts);
+    let (direct, is_declared) = match direct {
         Ok(direct) => (direct, true),
-        Err(Reason::NoInput) => (0.0, false),
+        Err(Reason::NoInput | Reason::NotDeclared) => (0.0, false),
         Err(reason) => return Err(reason),
     };
     let undeclared = (!is_declared).then_some(Flag::Scope1NotDeclared);
-    let flags = grid.provisional.then_some(Flag::Provisional).into_iter().chain(undeclared).collect();
+    let provisional = grid.provisional.then_some(Flag::Provisional);
+    let flags = provisional.into_iter().chain(undeclared).chain(missing).collect();
     Ok(Total { tonnes: direct + indirect, flags, factors: vec![grid.factor] })
 }
 

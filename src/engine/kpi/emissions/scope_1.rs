@@ -1,6 +1,6 @@
 //! Scope 1 emissions.
 
-use super::tonnes;
+use super::scope_1;
 use crate::engine::kpi::{Family, KpiContext, KpiDefinition, Outcome};
 use crate::model::fact::{Facts, Measure};
 use crate::model::record::KpiId;
@@ -27,6 +27,7 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
         Measure::FuelObserved,
         Measure::FuelExpected,
         Measure::FactorMissing,
+        Measure::SourcesUndeclared,
     ],
     standard: "GHG Protocol Corporate Standard, scope 1; Circular 38/2023/TT-BCT, Article 16",
     finest_grain: Grain::FiveMinutes,
@@ -37,17 +38,15 @@ pub(in crate::engine::kpi) static DEFINITION: KpiDefinition = KpiDefinition {
 };
 
 fn compute(facts: &Facts, _context: &KpiContext) -> Outcome {
-    Outcome::from(tonnes(
-        facts,
-        &[Measure::StationaryCo2e, Measure::MobileCo2e, Measure::ProcessCo2e, Measure::FugitiveCo2e],
-    ))
+    let (value, missing) = scope_1(facts);
+    Outcome { flags: missing.into_iter().collect(), ..Outcome::from(value) }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::engine::kpi::testing::{day, near, none};
     use crate::model::fact::Measure;
-    use crate::model::record::Reason;
+    use crate::model::record::{Flag, Reason};
 
     const T: i128 = 1_000_000_000_000;
 
@@ -56,6 +55,16 @@ mod tests {
         let facts = [(Measure::StationaryCo2e, 3 * T), (Measure::FugitiveCo2e, T / 2), (Measure::Co2Biogenic, 9 * T)];
         near(&day("scope_1", &facts), 3.5);
         none(&day("scope_1", &[(Measure::Electricity, 1)]), Reason::NoInput);
+    }
+
+    #[test]
+    fn a_source_without_a_declaration_is_told_and_never_a_silent_zero() {
+        none(&day("scope_1", &[(Measure::SourcesUndeclared, 1)]), Reason::NotDeclared);
+        let value = day("scope_1", &[(Measure::StationaryCo2e, 3 * T), (Measure::SourcesUndeclared, 2)]);
+        near(&value, 3.0);
+        assert_eq!(value.flags, [Flag::SourceNotDeclared]);
+        let value = day("scope_1", &[(Measure::StationaryCo2e, 3 * T), (Measure::SourcesUndeclared, 0)]);
+        assert!(value.flags.is_empty());
     }
 
     #[test]
