@@ -201,7 +201,7 @@ impl Statements {
     /// Writes down a declaration and returns its number. It waits for a second person's approval.
     ///
     /// # Errors
-    /// [`Unsaid::Same`] where the same is declared already and stands, [`Unsaid::Full`] beyond [`DECLARATIONS_MAX`];
+    /// [`Unsaid::Same`] where the same is declared already and stands, [`Unsaid::Full`] beyond 10,000 within 18 months;
     /// nothing is written down then.
     pub fn declare(&mut self, declared: &Declared, person: &str, at: Timestamp) -> Result<i64, Unsaid> {
         let person = named(person)?;
