@@ -53,6 +53,8 @@ enum Role {
     Reference(roles::reference::Args),
     /// What left the box, to whom, how it was answered, and what stayed inside.
     Egress(roles::egress::Args),
+    /// Show the key that a box signs with, or let another one take over.
+    Key(roles::key::Args),
     /// Check signatures, chain and gaps of pages offline.
     Verify(roles::verify::Args),
 }
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Role::Kpi(args) => roles::kpi::run(&args),
         Role::Reference(args) => roles::reference::run(&args),
         Role::Egress(args) => roles::egress::run(&args),
+        Role::Key(args) => roles::key::run(&args),
         Role::Verify(args) => roles::verify::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -7,9 +7,11 @@
 
 mod epoch;
 mod keep;
+mod outlet;
 mod past;
 
 pub use epoch::StreamPolicy;
+pub use outlet::Keys;
 pub use past::{Kept, Recording};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,14 +24,13 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use keep::Keeper;
+use outlet::Outlet;
 use past::Past;
 
 use crate::engine::context::ContextTally;
 use crate::engine::plant::Plant;
 use crate::engine::{CheckpointError, Effects, Engine, Events, Refused, Revision, Stale, kpi, reissue, revise};
-use crate::ledger::key::GatewayKey;
 use crate::ledger::page::SignedPage;
-use crate::ledger::stream::Stream;
 use crate::model::fact::{Facts, Measure};
 use crate::model::id::{AssetId, GatewayId};
 use crate::model::record::{ClockState, KpiId, WindowRecord};
@@ -162,13 +163,13 @@ pub struct Pipeline {
     clock_state: ClockState,
     gateway: GatewayId,
     policies: Vec<StreamPolicy>,
-    key: GatewayKey,
+    keys: Keys,
     store: Store,
     reader: Reader,
     engine: Engine,
-    streams: Vec<Stream>,
-    /// Of each stream, records of an earlier epoch that its destination never took.
-    again: Vec<Vec<WindowRecord>>,
+    outlets: Vec<Outlet>,
+    /// Whether what waits for the factory's word is written down.
+    has_asked: bool,
 }
 
 impl Pipeline {
@@ -181,19 +182,19 @@ impl Pipeline {
         clock_state: ClockState,
         gateway: GatewayId,
         policies: Vec<StreamPolicy>,
-        key: GatewayKey,
+        keys: impl Into<Keys>,
         store: Store,
     ) -> Result<Self, PipelineError> {
         let mut pipeline = Self {
             engine: Engine::new(Arc::clone(&plant), clock_state),
-            streams: Vec::new(),
-            again: Vec::new(),
+            outlets: Vec::new(),
+            has_asked: false,
             reader: store.reader(),
             plant,
             clock_state,
             gateway,
             policies,
-            key,
+            keys: keys.into(),
             store,
         };
         pipeline.rebuild()?;
@@ -211,6 +212,7 @@ impl Pipeline {
     /// [`PipelineError`]: the store is unchanged and the pipeline must be [rebuilt](Pipeline::rebuild) before the same
     /// batches are tried again.
     pub fn step(&mut self, batches: &[SampleBatch], now: Timestamp) -> Result<Step, PipelineError> {
+        self.hear_the_factory(now)?;
         let (swaps, statements) = (self.store.waiting_swaps()?, self.store.waiting_statements()?);
         let told = Told { swaps: &swaps, statements: &statements };
         told.to(&mut self.engine);
@@ -332,19 +334,10 @@ impl Pipeline {
         };
         self.engine.set_clock_history(resume.clock.into_iter().collect());
         self.engine.forget_before(self.store.kept_from()?);
-        (self.streams, self.again) = (Vec::new(), Vec::new());
+        (self.outlets, self.has_asked) = (Vec::new(), false);
         for policy in &self.policies {
-            let head = resume.heads.get(&policy.name).map(|head| epoch::continued(&self.reader, policy, *head));
-            let (head, again) = head.transpose()?.map(|continued| (continued.head, continued.again)).unzip();
-            self.streams.push(Stream::open(
-                self.gateway.clone(),
-                policy.name.clone(),
-                policy.epoch,
-                policy.policy.clone(),
-                head,
-                measures_of,
-            ));
-            self.again.push(again.unwrap_or_default());
+            let head = resume.heads.get(&policy.name).copied();
+            self.outlets.push(Outlet::open(&self.reader, self.gateway.clone(), policy, head, &self.keys)?);
         }
         let mut effects = Effects::default();
         let (mut through, mut last) = (resume.after, None);
@@ -412,6 +405,7 @@ impl Pipeline {
             });
         }
         let checkpoint = effects.has_closed().then(|| self.engine.checkpoint());
+        let shares: Vec<i64> = self.outlets.iter_mut().filter_map(Outlet::taken).collect();
         let seq = self.store.commit(&Commit {
             now,
             clock: self.clock_state,
@@ -423,6 +417,7 @@ impl Pipeline {
             corrections: &effects.corrections,
             records: &records,
             pages: &pages,
+            shares: &shares,
             checkpoint: checkpoint.as_deref(),
         })?;
         let samples = batches.iter().map(|batch| batch.samples.len()).sum();
@@ -438,13 +433,8 @@ impl Pipeline {
     }
 
     fn cut_pages(&mut self, now: Timestamp, records: &[WindowRecord]) -> Vec<SignedPage> {
-        let (config, key) = (self.plant.config, &self.key);
-        let cut = |(stream, again): (&mut Stream, &mut Vec<WindowRecord>)| {
-            let mut all = std::mem::take(again);
-            all.extend_from_slice(records);
-            stream.cut(now, config, &all, key)
-        };
-        self.streams.iter_mut().zip(&mut self.again).flat_map(cut).collect()
+        let (config, keys) = (self.plant.config, &self.keys);
+        self.outlets.iter_mut().flat_map(|outlet| outlet.cut(now, config, records, keys)).collect()
     }
 
     /// Returns the record to publish of a window that closes: as it is, unless the window was published before (its
@@ -570,6 +560,7 @@ pub async fn run(
             tracing::warn!("compaction is put off: {error}");
         }
         block_in_place(|| keeper.keep(&mut pipeline, clock, health));
+        keeper.show_shares(&pipeline, clock, health);
         if token.is_cancelled() && ends.inbox.is_empty() {
             return Ok(());
         }

@@ -474,6 +474,10 @@ fn a_command_or_option_that_does_not_exist_is_found_in_a_readme() {
         ["`parkgate meter mend -c gateway.toml`: no such command of parkgate meter"]
     );
     assert_eq!(
+        wrong_commands("```sh\nparkgate egress --sink hepza\nparkgate egress mend\n```\n"),
+        ["`parkgate egress mend`: no such command of parkgate egress"]
+    );
+    assert_eq!(
         wrong_commands("```sh\nparkgate meter list \\\n  --no-such-option\n```\n"),
         ["`parkgate meter list    --no-such-option`: no option --no-such-option"]
     );

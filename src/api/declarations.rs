@@ -426,7 +426,7 @@ fn found(edge: &Edge, id: i64) -> Outcome<Declaration> {
 }
 
 /// Reads a body. It must say that it is JSON: a form on a page of another server can't.
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Outcome<T> {
+pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Outcome<T> {
     let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::to_str).and_then(Result::ok).unwrap_or_default();
     let is_json = media_type.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"));
     if !is_json {

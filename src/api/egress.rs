@@ -4,21 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::{IntoResponses, ToSchema};
 
+use super::declarations::read as read_json;
 use super::edge::Edge;
 use super::extract::Params;
 use super::health::JsonInteger;
-use super::problem::Outcome;
-use super::schema::{self, Refusals};
+use super::problem::{ApiProblem, Outcome};
+use super::schema::{self, Refusals, problems};
 use super::values::{instant, refuse};
 use super::{Api, Backend, store_problem};
 use crate::model::id::{Digest, StreamName};
 use crate::model::share::SharePolicy;
 use crate::model::time::{MINUTE_MS, Timestamp};
-use crate::store::{EgressFilter, EgressPlace, Exchange, PageLeft, Stayed, StoreError};
+use crate::store::{
+    AskedShare, EgressFilter, EgressPlace, Exchange, PageLeft, Reader, Stayed, StoreError, Unconfirmed,
+};
 use crate::wire::problem::Problem;
 
 /// Pages and exchanges of an answer that names no limit.
@@ -66,6 +73,10 @@ pub(crate) struct Egress {
     pub(crate) until: Timestamp,
     /// Of each stream the policy page in force, whenever it was cut: what may leave, and the facts that go with it.
     pub(crate) policies: Vec<PageBody>,
+    /// Wider shares that the configuration asks for and the factory has not confirmed.
+    pub(crate) waiting: Vec<WaitingBody>,
+    /// Wider shares that the factory confirmed, whenever it did.
+    pub(crate) confirmed: Vec<ConfirmedBody>,
     /// What stayed inside, by stream; null in an answer that goes on after another one.
     #[schema(required = true)]
     pub(crate) withheld: Option<Vec<WithheldBody>>,
@@ -114,6 +125,93 @@ pub(crate) struct PageBody {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]
     pub(crate) reveals: BTreeMap<String, Vec<String>>,
+}
+
+/// A wider share that waits: until it is confirmed, the stream lets out what both it and the agreed one let out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WaitingBody {
+    /// The sink, whose name the stream has.
+    #[schema(value_type = String, example = "hepza")]
+    pub(crate) sink: StreamName,
+    /// Digest of the share: a confirmation names it.
+    #[schema(value_type = String)]
+    pub(crate) share: Digest,
+    /// Since when the configuration asks for it.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) asked_at: Timestamp,
+    /// What it lets out.
+    #[schema(value_type = schema::SharePolicy)]
+    pub(crate) policy: SharePolicy,
+    /// What would newly leave.
+    pub(crate) newly: NewlyBody,
+}
+
+/// What a wider share lets out that the agreed one keeps.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewlyBody {
+    /// KPIs.
+    pub(crate) kpis: Vec<String>,
+    /// The finer level, where it is one.
+    #[schema(required = true, example = "line")]
+    pub(crate) level: Option<&'static str>,
+    /// The other grain, where it tells more.
+    #[schema(required = true, example = "hour")]
+    pub(crate) grain: Option<&'static str>,
+    /// Facts.
+    pub(crate) facts: Vec<String>,
+}
+
+/// A wider share that was confirmed. Who did stays in the box's store.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConfirmedBody {
+    /// The sink, whose name the stream has.
+    #[schema(value_type = String, example = "hepza")]
+    pub(crate) sink: StreamName,
+    /// Digest of the share.
+    #[schema(value_type = String)]
+    pub(crate) share: Digest,
+    /// What it lets out.
+    #[schema(value_type = schema::SharePolicy)]
+    pub(crate) policy: SharePolicy,
+    /// Since when the configuration asked for it.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) asked_at: Timestamp,
+    /// When it was confirmed.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) confirmed_at: Timestamp,
+    /// Whether its policy page was cut.
+    pub(crate) is_stated: bool,
+    /// Whether the configuration took it back before that.
+    pub(crate) is_withdrawn: bool,
+}
+
+/// The factory's word.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Confirmation {
+    /// The sink.
+    #[schema(value_type = String, example = "hepza")]
+    sink: StreamName,
+    /// Digest of what waits, as it was shown.
+    #[schema(value_type = String)]
+    share: Digest,
+    /// Who confirms it for the factory. The name stays on the box.
+    person: String,
+}
+
+/// The errors of confirming.
+pub(super) struct ConfirmRefusals;
+
+impl IntoResponses for ConfirmRefusals {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
+        let mut responses = Refusals::responses();
+        responses.extend(problems(&[
+            ("400", "The body is no confirmation, or names nobody."),
+            ("404", "Nothing waits there."),
+            ("409", "Something else waits than what was seen."),
+        ]));
+        responses
+    }
 }
 
 /// One exchange of a sink with its destination.
@@ -208,6 +306,39 @@ pub(super) async fn egress(State(api): State<Arc<Api>>, Params(asked): Params<Eg
     Ok(Json(api.egress(wanted).await?))
 }
 
+/// Confirms for the factory a wider share that waits. Its policy page is the stream's next page.
+#[utoipa::path(
+    post,
+    path = "/api/v1/egress/confirm",
+    tag = "egress",
+    request_body = Confirmation,
+    responses((status = 200, body = ConfirmedBody), ConfirmRefusals)
+)]
+pub(super) async fn confirm(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Outcome<Json<ConfirmedBody>> {
+    let Confirmation { sink, share, person } = read_json(&headers, &body?)?;
+    let confirmed = api.read(move |api| {
+        let (edge, now) = (edge(api)?, api.clock.now());
+        let mut confirmations = edge.reader.confirmations().map_err(|error| store_problem(&error))?;
+        let confirmed = confirmations.confirm(&sink, Some(share), &person, now).map_err(unconfirmed)?;
+        ConfirmedBody::of(confirmed).ok_or_else(|| Problem::internal("what was confirmed can't be shown").into())
+    });
+    Ok(Json(confirmed.await?))
+}
+
+fn unconfirmed(refusal: Unconfirmed) -> ApiProblem {
+    let detail = refusal.to_string();
+    match refusal {
+        Unconfirmed::Nothing(_) => Problem::not_found(detail).into(),
+        Unconfirmed::Other { .. } => Problem::conflict(detail).into(),
+        Unconfirmed::Nobody => Problem::bad_request(detail).into(),
+        Unconfirmed::Store(error) => store_problem(&error),
+    }
+}
+
 /// What one answer holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
@@ -268,9 +399,17 @@ fn of_box(edge: &Edge, wanted: &Wanted) -> Outcome<Egress> {
         let pages = reader.pages_left(filter, EgressPlace::Before(wanted.before_page), more)?;
         let exchanges = reader.exchanges_left(filter, EgressPlace::Before(wanted.before_exchange), more)?;
         let withheld = if wanted.counts_withheld { Some(reader.withheld(filter)?) } else { None };
-        Ok((pages, exchanges, withheld, reader.policies_left(filter)?))
+        Ok((
+            pages,
+            exchanges,
+            withheld,
+            reader.policies_left(filter)?,
+            waiting(reader, filter)?,
+            confirmed(reader, filter)?,
+        ))
     };
-    let (mut pages, mut exchanges, withheld, policies) = read().map_err(|error: StoreError| store_problem(&error))?;
+    let (mut pages, mut exchanges, withheld, policies, waiting, confirmed) =
+        read().map_err(|error: StoreError| store_problem(&error))?;
     let has_more = (pages.len() > wanted.limit, exchanges.len() > wanted.limit);
     pages.truncate(wanted.limit);
     exchanges.truncate(wanted.limit);
@@ -280,12 +419,59 @@ fn of_box(edge: &Edge, wanted: &Wanted) -> Outcome<Egress> {
         since: instant(filter.since),
         until: instant(filter.until),
         policies: policies.into_iter().map(PageBody::from).collect(),
+        waiting,
+        confirmed,
         withheld,
         next_page: pages.last().filter(|_| has_more.0).map(|page| JsonInteger(page.row)),
         pages: pages.into_iter().map(PageBody::from).collect(),
         next_exchange: exchanges.last().filter(|_| has_more.1).map(|(row, _)| JsonInteger(*row)),
         exchanges: exchanges.into_iter().map(|(_, exchange)| ExchangeBody::from(exchange)).collect(),
     })
+}
+
+/// Returns what waits for the factory's word, with what would newly leave.
+pub(crate) fn waiting(reader: &Reader, filter: &EgressFilter) -> Result<Vec<WaitingBody>, StoreError> {
+    let asked = reader.asked_shares()?.into_iter().filter(|row| row.is_waiting() && filter.is_of(row.stream.as_str()));
+    asked
+        .map(|row| {
+            let stated = reader.stated_share(&row.stream)?;
+            let newly = row.share.beyond(&stated.unwrap_or_else(|| row.share.kept_whole()));
+            Ok(WaitingBody {
+                share: row.share.digest(),
+                asked_at: row.asked_at,
+                newly: NewlyBody {
+                    kpis: newly.kpis.iter().map(ToString::to_string).collect(),
+                    level: newly.level.map(|(_, level)| level.as_str()),
+                    grain: newly.grain.map(|(_, grain)| grain.as_str()),
+                    facts: newly.facts,
+                },
+                policy: row.share.policy,
+                sink: row.stream,
+            })
+        })
+        .collect()
+}
+
+/// Returns what was confirmed.
+pub(crate) fn confirmed(reader: &Reader, filter: &EgressFilter) -> Result<Vec<ConfirmedBody>, StoreError> {
+    let asked = reader.asked_shares()?.into_iter().filter(|row| filter.is_of(row.stream.as_str()));
+    Ok(asked.filter_map(ConfirmedBody::of).collect())
+}
+
+impl ConfirmedBody {
+    /// Returns a share as it was confirmed; `None` of one that wasn't.
+    pub(crate) fn of(row: AskedShare) -> Option<Self> {
+        let confirmed_at = row.confirmed?.at;
+        Some(Self {
+            sink: row.stream,
+            share: row.share.digest(),
+            policy: row.share.policy,
+            asked_at: row.asked_at,
+            confirmed_at,
+            is_stated: row.taken_by.is_some(),
+            is_withdrawn: row.withdrawn_at.is_some(),
+        })
+    }
 }
 
 impl From<PageLeft> for PageBody {

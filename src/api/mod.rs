@@ -193,7 +193,8 @@ pub fn router(api: &Arc<Api>) -> Router {
             .routes(routes!(declarations::withdraw))
             .routes(routes!(declarations::comparison))
             .routes(routes!(channels::slots))
-            .routes(routes!(egress::egress)),
+            .routes(routes!(egress::egress))
+            .routes(routes!(egress::confirm)),
     };
     let (router, document) = routes.split_for_parts();
     // Not in the document: its format is Prometheus' own.

@@ -456,7 +456,7 @@ async fn the_openapi_document_describes_what_is_sent() {
 
 #[tokio::test]
 async fn every_path_of_the_document_is_routed_and_declares_its_errors() {
-    for (api, routes) in [(edge(None).api, 14), (hub().api, 9)] {
+    for (api, routes) in [(edge(None).api, 15), (hub().api, 9)] {
         let document = get(&api, "/api/v1/openapi.json").await.json();
         let paths = document["paths"].as_object().unwrap();
         assert_eq!(paths.len(), routes, "{:?}", paths.keys());
@@ -594,4 +594,44 @@ async fn what_left_is_told_of_the_time_and_the_sink_asked_for_and_by_no_hub() {
     let detail = problem(&unknown, StatusCode::NOT_FOUND, "not-found");
     assert_eq!(detail, "nothing was sent to a sink \"hep\"; known are hepza");
     assert_eq!(get(&hub().api, "/api/v1/egress").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_wider_share_is_confirmed_by_what_was_seen_and_the_name_does_not_come_back() {
+    let mut edge = edge(None).with_pages();
+    let stream = crate::model::id::StreamName::new("hepza").unwrap();
+    let mut share = edge.store.reader().stated_share(&stream).unwrap().unwrap();
+    share.policy.level = crate::model::record::Level::Line;
+    edge.store.ask(&[(&stream, &share)], super::testing::now()).unwrap();
+    let waiting = get(&edge.api, "/api/v1/egress").await.json()["waiting"][0].clone();
+    assert_eq!((&waiting["newly"]["level"], &waiting["newly"]["kpis"]), (&json!("line"), &json!([])));
+    let uri = "/api/v1/egress/confirm";
+    let word =
+        |sink: &str, share: &Value, person: &str| json!({ "sink": sink, "share": share, "person": person }).to_string();
+    let seen = &waiting["share"];
+    for (body, status) in [
+        (word("hepza", seen, " "), StatusCode::BAD_REQUEST),
+        (word("other", seen, "An"), StatusCode::NOT_FOUND),
+        (word("hepza", &json!("00".repeat(32)), "An"), StatusCode::CONFLICT),
+        (word("hepza", &json!("zz"), "An"), StatusCode::BAD_REQUEST),
+        (word("hepza", seen, "Lê An"), StatusCode::OK),
+        (word("hepza", seen, "Lê An"), StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(post(&edge.api, uri, &body).await.status, status, "{body}");
+    }
+    let told = get(&edge.api, "/api/v1/egress").await;
+    assert!(!told.text().contains("Lê An"), "{}", told.text());
+    let told = told.json();
+    assert_eq!((&told["waiting"], &told["confirmed"][0]["share"]), (&json!([]), seen));
+    assert_eq!(
+        (&told["confirmed"][0]["is_stated"], &told["confirmed"][0]["is_withdrawn"]),
+        (&json!(false), &json!(false))
+    );
+    let form = send_plain(&edge.api, uri, &word("hepza", seen, "An")).await;
+    assert_eq!(form.status, StatusCode::BAD_REQUEST, "a form of another site's page can't confirm");
+}
+
+async fn send_plain(api: &std::sync::Arc<super::Api>, uri: &str, body: &str) -> Answer {
+    let request = Request::post(uri).header("content-type", "text/plain").body(Body::from(body.to_owned())).unwrap();
+    send(guarded(super::router(api), api), request).await
 }

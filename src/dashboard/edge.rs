@@ -276,7 +276,8 @@ fn families(figures: impl Iterator<Item = (Cell, Cell)>, language: Language) -> 
     families
 }
 
-const fn kind(level: Level) -> ScopeKind {
+/// Returns the kind of scope that assets of a level are.
+pub(super) const fn kind(level: Level) -> ScopeKind {
     match level {
         Level::Site => ScopeKind::Site,
         Level::Area => ScopeKind::Area,

@@ -10,14 +10,14 @@ use jiff::tz::TimeZone;
 
 use super::View;
 use super::cell::Tile;
+use super::edge::kind;
 use super::format;
 use super::language::{Language, Texts};
 use super::words;
-use crate::api::egress::{Egress, ExchangeBody, PageBody, Wanted, WithheldBody};
+use crate::api::egress::{Egress, ExchangeBody, PageBody, WaitingBody, Wanted, WithheldBody};
 use crate::api::health::JsonInteger;
-use crate::api::{Api, Outcome, ScopeKind};
+use crate::api::{Api, Outcome};
 use crate::engine::kpi;
-use crate::model::record::Level;
 use crate::model::time::Window;
 
 /// Pages and exchanges shown, the newest first; a box of more points to API and command.
@@ -29,12 +29,25 @@ struct Page {
     t: &'static Texts,
     back: String,
     window: String,
+    waiting: Vec<Waiting>,
     policies: Vec<Policy>,
     stayed: Vec<Stayed>,
     pages: Vec<PageRow>,
     has_more_pages: bool,
     exchanges: Vec<ExchangeRow>,
     has_more_exchanges: bool,
+}
+
+/// A wider share that waits for the factory's word.
+struct Waiting {
+    sink: String,
+    share: String,
+    at: String,
+    /// What would newly leave.
+    kpis: Vec<&'static str>,
+    level: Option<&'static str>,
+    grain: Option<&'static str>,
+    facts: Vec<String>,
 }
 
 /// What may leave to one destination.
@@ -98,12 +111,29 @@ impl Page {
             t: language.texts(),
             back: format!("/?lang={}", language.code()),
             window: format::window(Window { start: egress.since, end: egress.until }, zone, language),
+            waiting: egress.waiting.into_iter().map(|one| Waiting::of(one, zone, language)).collect(),
             policies: egress.policies.iter().filter_map(|page| Policy::of(page, zone, language)).collect(),
             stayed: egress.withheld.iter().flatten().map(|withheld| Stayed::of(withheld, language)).collect(),
             pages: egress.pages.iter().map(|page| PageRow::of(page, zone, language)).collect(),
             has_more_pages: egress.next_page.is_some(),
             exchanges: egress.exchanges.into_iter().map(|one| ExchangeRow::of(one, zone, language)).collect(),
             has_more_exchanges: egress.next_exchange.is_some(),
+        }
+    }
+}
+
+impl Waiting {
+    fn of(waiting: WaitingBody, zone: &TimeZone, language: Language) -> Self {
+        let newly = waiting.newly;
+        let level = newly.level.map(|_| words::kind(kind(waiting.policy.level), language));
+        Self {
+            sink: waiting.sink.to_string(),
+            share: waiting.share.to_string(),
+            at: format::instant(waiting.asked_at, zone, language),
+            kpis: newly.kpis.iter().filter_map(|id| kpi::find(id)).map(|kpi| language.kpi(kpi)).collect(),
+            level,
+            grain: newly.grain,
+            facts: newly.facts,
         }
     }
 }
@@ -116,15 +146,9 @@ impl Policy {
             id: id.clone(),
             facts: facts.clone(),
         };
-        let kind = match policy.level {
-            Level::Site => ScopeKind::Site,
-            Level::Area => ScopeKind::Area,
-            Level::Line => ScopeKind::Line,
-            Level::Unit => ScopeKind::Unit,
-        };
         Some(Self {
             sink: page.sink.to_string(),
-            level: words::kind(kind, language),
+            level: words::kind(kind(policy.level), language),
             grain: policy.grain.as_str(),
             place: place(page),
             at: format::instant(page.created_at, zone, language),

@@ -245,6 +245,10 @@ texts! {
 
     egress: "Dữ liệu đã gửi ra ngoài" / "What left the factory";
     egress_hint: "Đếm theo nội dung các trang đã ký, không theo chính sách đã hứa." / "Counted from what the signed pages hold, not from what the policy promises.";
+    egress_waiting: "Chờ nhà máy xác nhận" / "Waits for the factory's word";
+    egress_waiting_hint: "Cấu hình muốn gửi thêm những mục dưới đây. Chưa mục nào được gửi cho đến khi có người xác nhận." / "The configuration asks for more. Nothing of it leaves before somebody confirms it.";
+    egress_asked: "Yêu cầu từ" / "Asked for since";
+    egress_confirm: "Để xác nhận, chạy trên thiết bị:" / "To confirm it, run on the box:";
     egress_agreed: "Được phép gửi" / "What may leave";
     egress_level: "Đến cấp" / "Down to level";
     egress_grain: "Kỳ được gửi" / "Grain that leaves";

@@ -243,3 +243,19 @@ async fn the_factory_sees_what_left_and_what_stayed_in_both_languages() {
     }
     assert!(page(&edge.api, "/").await.contains("href=\"/egress?lang=vi\""));
 }
+
+#[tokio::test]
+async fn what_waits_for_the_factory_stands_first_with_the_command_that_confirms_it() {
+    let mut edge = edge(None).with_pages();
+    let stream = crate::model::id::StreamName::new("hepza").unwrap();
+    let mut share = edge.store.reader().stated_share(&stream).unwrap().unwrap();
+    share.policy.level = crate::model::record::Level::Line;
+    edge.store.ask(&[(&stream, &share)], now()).unwrap();
+    let en = visible(&page(&edge.api, "/egress?lang=en").await);
+    assert!(en.contains("Nothing of it leaves before somebody confirms it. Destination hepza"), "{en}");
+    assert!(
+        en.contains("Down to level line To confirm it, run on the box: parkgate egress confirm --sink hepza"),
+        "{en}"
+    );
+    assert!(visible(&page(&edge.api, "/egress").await).contains("Chờ nhà máy xác nhận"));
+}

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::directory::Directory;
 use super::ingest::Refusal;
+use super::keys;
 use super::read::{Snapshot, damaged};
 use super::store::{HubStore, Ingest, StoreError};
 use crate::ledger::jws;
@@ -52,13 +53,17 @@ pub fn hear(store: &mut HubStore, directory: &Directory, word: &Word<'_>, now: T
     }
     let forbidden = |detail: String| Refusal::Signature { gateway: word.gateway.clone(), detail };
     let transaction = store.begin()?;
-    let key = match (&known.key, transaction.pinned_key(word.gateway)?) {
+    let base = match (&known.key, transaction.pinned_key(word.gateway)?) {
         (Some(declared), _) => declared.clone(),
         (None, Some(pinned)) => {
             VerifyingKey::from_jwk(&Jwk::from_x(&pinned)).map_err(|error| forbidden(error.to_string()))?
         }
         (None, None) => return Err(forbidden("its key isn't known; its first page brings it".to_owned())),
     };
+    let kid = jws::kid(word.jws).map_err(|fault| forbidden(fault.to_string()))?;
+    let hand_overs = transaction.hand_overs(word.gateway)?;
+    let announced = keys::announced(&hand_overs, &kid).map_err(|fault| forbidden(fault.to_string()))?;
+    let key = announced.unwrap_or(base);
     jws::verify(word.bytes, word.jws, &key).map_err(|fault| forbidden(fault.to_string()))?;
     let status: GatewayStatus =
         serde_json::from_slice(word.bytes).map_err(|error| Refusal::Malformed(format!("it is no status: {error}")))?;

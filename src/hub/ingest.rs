@@ -5,9 +5,11 @@
 //! in the receipt. The same page again gets the receipt it got first. A contradiction of the held chain stops the stream.
 
 use super::directory::{Directory, KnownGateway};
+use super::keys;
 use super::store::{Added, Chain, Head, HubStore, Ingest, NewPage, StoreError};
+use crate::ledger::jws;
 use crate::ledger::key::{Jwk, VerifyingKey};
-use crate::ledger::page::{self, Page, SharedRecord};
+use crate::ledger::page::{self, Page, PageKind, SharedRecord};
 use crate::ledger::verify::{PageFault, read_page, verify_page};
 use crate::model::id::{Digest, GatewayId, SiteId, StreamName};
 use crate::model::time::{Grain, MINUTE_MS, Timestamp};
@@ -119,10 +121,11 @@ pub fn accept(
         return Err(Refusal::Token(delivery.gateway.clone()));
     }
     let transaction = store.begin()?;
-    let key = key_of(&transaction, known, delivery)?;
+    let base = key_of(&transaction, known, delivery)?;
+    let key = signer_of(&transaction, &base, known, delivery)?;
     let page = authentic(delivery, &key)?;
-    transaction.saw(delivery.gateway, &key, now)?;
-    let outcome = place(&transaction, known, delivery, &page, now);
+    transaction.saw(delivery.gateway, &base, &key, now)?;
+    let outcome = place(&transaction, known, delivery, &page, &key, now);
     match outcome {
         // What was noted of the gateway, or of a fork, stays although the page doesn't.
         Ok(_) | Err(Refusal::Fork { .. } | Refusal::Gap { .. }) => transaction.commit()?,
@@ -151,6 +154,29 @@ fn key_of(store: &Ingest<'_>, known: &KnownGateway, delivery: &Delivery<'_>) -> 
         .map_err(|error| Refusal::Signature { gateway: delivery.gateway.clone(), detail: error.to_string() })
 }
 
+/// Returns the key that must sign the page. One that names another key and comes too early may come after a key page that
+/// isn't held: then the hub asks for what is missing.
+fn signer_of(
+    store: &Ingest<'_>,
+    base: &VerifyingKey,
+    known: &KnownGateway,
+    delivery: &Delivery<'_>,
+) -> Result<VerifyingKey, Refusal> {
+    let refused = |detail: String| Refusal::Signature { gateway: delivery.gateway.clone(), detail };
+    let kid = jws::kid(delivery.jws).map_err(|fault| refused(fault.to_string()))?;
+    let hand_overs = store.hand_overs(delivery.gateway)?;
+    let key = keys::of_page(base, known.key.is_some(), &hand_overs, delivery, &kid)
+        .map_err(|fault| refused(fault.to_string()))?;
+    if key.kid() != kid {
+        let chain = Chain { gateway: delivery.gateway.clone(), stream: delivery.stream.clone(), epoch: delivery.epoch };
+        let head = store.head(&chain)?;
+        if delivery.seq > head.seq + 1 {
+            return Err(Refusal::Gap { came: delivery.seq, head });
+        }
+    }
+    Ok(key)
+}
+
 /// Checks signature and form, and that the page is the one its path names.
 fn authentic(delivery: &Delivery<'_>, key: &VerifyingKey) -> Result<Page, Refusal> {
     let forbidden = |detail: String| Refusal::Signature { gateway: delivery.gateway.clone(), detail };
@@ -158,8 +184,14 @@ fn authentic(delivery: &Delivery<'_>, key: &VerifyingKey) -> Result<Page, Refusa
         PageFault::Signature(fault) => forbidden(fault.to_string()),
         PageFault::Malformed(_) => Refusal::Malformed(fault.to_string()),
     })?;
-    if page.key.as_ref().is_some_and(|named| named.x != key.jwk().x) {
-        return Err(forbidden("it names another key than the one it is signed with".to_owned()));
+    match &page.key {
+        Some(next) if page.kind == PageKind::Key => {
+            VerifyingKey::from_jwk(next).map_err(|fault| Refusal::Malformed(fault.to_string()))?;
+        }
+        Some(named) if named.x != key.jwk().x => {
+            return Err(forbidden("it names another key than the one it is signed with".to_owned()));
+        }
+        _ => {}
     }
     let path = (delivery.gateway, delivery.stream, delivery.epoch, delivery.seq);
     if (&page.gateway, &page.stream, page.epoch, page.seq) != path {
@@ -180,6 +212,7 @@ fn place(
     known: &KnownGateway,
     delivery: &Delivery<'_>,
     page: &Page,
+    signer: &VerifyingKey,
     now: Timestamp,
 ) -> Result<Accepted, Refusal> {
     let chain = Chain { gateway: page.gateway.clone(), stream: page.stream.clone(), epoch: page.epoch };
@@ -202,6 +235,9 @@ fn place(
         return Err(fork(store, &chain, head, detail, now)?);
     }
     let rejected = add_records(store, known, &chain, page)?;
+    if let Some(next) = page.key.as_ref().filter(|_| page.kind == PageKind::Key) {
+        store.add_hand_over(&chain, page.seq, &signer.jwk().x, &next.x)?;
+    }
     let receipt = Receipt {
         gateway: chain.gateway.clone(),
         stream: chain.stream.clone(),
@@ -559,7 +595,8 @@ mod tests {
         {
             let transaction = hub.store.begin().unwrap();
             let content = super::authentic(&delivery(&page, None), &steel.key().verifying()).unwrap();
-            super::place(&transaction, &known, &delivery(&page, None), &content, hub.now).unwrap();
+            super::place(&transaction, &known, &delivery(&page, None), &content, &steel.key().verifying(), hub.now)
+                .unwrap();
         }
         assert_eq!(counts(&hub), (2, 1, 0));
         assert!(hub.deliver(&page).unwrap().first);

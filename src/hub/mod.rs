@@ -19,6 +19,7 @@ pub mod directory;
 pub mod figures;
 pub mod heard;
 pub mod ingest;
+pub mod keys;
 pub mod read;
 pub mod rollup;
 pub mod status;

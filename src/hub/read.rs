@@ -60,8 +60,10 @@ pub struct StreamRow {
 pub struct GatewayRow {
     /// Its id.
     pub gateway: GatewayId,
-    /// Thumbprint of the key it is held to.
+    /// Thumbprint of the key that signed what came last.
     pub kid: String,
+    /// A key page handed over from the key it is held to.
+    pub has_handed_over: bool,
     /// When its first authentic page came.
     pub first_seen: Timestamp,
     /// When its last one came.
@@ -233,7 +235,8 @@ impl Snapshot<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn gateways(&self) -> Result<Vec<GatewayRow>, StoreError> {
-        let sql = "SELECT gateway, kid, first_seen, last_seen FROM gateway ORDER BY gateway";
+        let sql = "SELECT gateway, kid, first_seen, last_seen,
+             EXISTS (SELECT 1 FROM hand_over WHERE hand_over.gateway = gateway.gateway) FROM gateway ORDER BY gateway";
         let mut statement = self.0.prepare(sql)?;
         let rows = statement.query_and_then([], |row| {
             let name: String = row.get(0)?;
@@ -242,6 +245,7 @@ impl Snapshot<'_> {
                 kid: row.get(1)?,
                 first_seen: Timestamp(row.get(2)?),
                 last_seen: Timestamp(row.get(3)?),
+                has_handed_over: row.get(4)?,
             })
         })?;
         rows.collect()

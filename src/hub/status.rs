@@ -99,7 +99,10 @@ pub fn gateways(store: &Snapshot<'_>, directory: &Directory, now: Timestamp) -> 
             first_seen: row.map(|row| row.first_seen),
             last_seen: row.map(|row| row.last_seen).max(heard),
             status,
-            key_thumbprint: declared.or_else(|| row.map(|row| row.kid.clone())),
+            key_thumbprint: match row.filter(|row| row.has_handed_over) {
+                Some(row) => Some(row.kid.clone()),
+                None => declared.or_else(|| row.map(|row| row.kid.clone())),
+            },
             streams: own.into_iter().map(stream_state).collect(),
         })
     };

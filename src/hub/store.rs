@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::keys::HandOver;
+use super::read::damaged;
 use crate::ledger::key::VerifyingKey;
 use crate::ledger::page::{Page, SharedRecord};
 use crate::model::id::{Digest, GatewayId, StreamName};
@@ -20,7 +22,8 @@ use crate::model::time::Timestamp;
 pub const FILE: &str = "hub.db";
 
 /// The migrations, in order: entry n leads to schema n + 1. Append only.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// How long a connection waits for another one's lock before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -156,14 +159,53 @@ impl Ingest<'_> {
         Ok(self.0.prepare(sql)?.query_row([gateway.as_str()], |row| row.get(0)).optional()?)
     }
 
-    /// Notes that a gateway delivered something authentic, and the key it was signed with.
+    /// Returns the key pages that were taken of a gateway, ascending by stream, epoch and number.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn saw(&self, gateway: &GatewayId, key: &VerifyingKey, now: Timestamp) -> Result<(), StoreError> {
+    pub fn hand_overs(&self, gateway: &GatewayId) -> Result<Vec<HandOver>, StoreError> {
+        let sql = "SELECT stream, epoch, seq, old_key, new_key FROM hand_over WHERE gateway = ?1
+             ORDER BY stream, epoch, seq";
+        let mut statement = self.0.prepare(sql)?;
+        let rows = statement.query_and_then([gateway.as_str()], |row| {
+            let name: String = row.get(0)?;
+            Ok(HandOver {
+                stream: StreamName::new(&name).map_err(|_| damaged("hand_over.stream", &name))?,
+                epoch: row.get(1)?,
+                seq: from_sql(row.get(2)?),
+                old_key: row.get(3)?,
+                new_key: row.get(4)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// Notes that a key page was taken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn add_hand_over(&self, chain: &Chain, seq: u64, old_key: &str, new_key: &str) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO hand_over (gateway, stream, epoch, seq, old_key, new_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (gateway, stream) = (chain.gateway.as_str(), chain.stream.as_str());
+        self.0.prepare(sql)?.execute(params![gateway, stream, chain.epoch, to_sql(seq), old_key, new_key])?;
+        Ok(())
+    }
+
+    /// Notes that a gateway delivered something authentic, the key it is held to, and the key that signed it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn saw(
+        &self,
+        gateway: &GatewayId,
+        base: &VerifyingKey,
+        signer: &VerifyingKey,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO gateway (gateway, key, kid, first_seen, last_seen) VALUES (?1, ?2, ?3, ?4, ?4)
              ON CONFLICT (gateway) DO UPDATE SET key = ?2, kid = ?3, last_seen = max(last_seen, ?4)";
-        self.0.prepare(sql)?.execute(params![gateway.as_str(), key.jwk().x, key.kid(), now.0])?;
+        self.0.prepare(sql)?.execute(params![gateway.as_str(), base.jwk().x, signer.kid(), now.0])?;
         Ok(())
     }
 

@@ -28,10 +28,10 @@ pub struct Presented<'a> {
 /// Whose signature is believed.
 #[derive(Debug, Clone)]
 pub enum Trust {
-    /// These keys' alone.
+    /// These keys', and those to which key pages that they signed hand over.
     Keys(Vec<VerifyingKey>),
     /// The key that the first policy page of each epoch states. It proves that the pages belong together, not whose
-    /// they are; the reader compares the key id with what the factory published.
+    /// they are; the reader compares the key id with what the factory published. Key pages hand over as above.
     FirstPage,
 }
 
@@ -74,6 +74,31 @@ pub enum Fault {
     Policy,
 }
 
+impl Fault {
+    /// Returns what somebody who finds it should do.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Malformed => "get the page again, byte for byte, from the box (`parkgate egress --page`) or the hub",
+            Self::Signature => {
+                "don't rely on it: keep it as evidence, get the page again from the box, and compare the two"
+            }
+            Self::UnknownKey => {
+                "don't rely on it before the factory says that the key is its own; then give the key with --key"
+            }
+            Self::Gap => "get what is missing from the box or the hub and check all of it again",
+            Self::Duplicate => "nothing is lost: leave one of the two away",
+            Self::Reorder => "nothing is lost: put the pages in the order of their numbers and check again",
+            Self::Chain => {
+                "one of the two was replaced or made from another history: get both from the box and compare their hashes"
+            }
+            Self::Fork => {
+                "keep both as evidence and ask the factory which one it made; the stream goes on in a new epoch"
+            }
+            Self::Policy => "tell the factory, which can stop the sink and compare with `parkgate egress`",
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
@@ -83,11 +108,13 @@ pub struct Finding {
     pub place: String,
     /// What is wrong.
     pub sentence: String,
+    /// What the reader should do.
+    pub advice: &'static str,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.sentence)
+        write!(f, "{}: {}; {}", self.place, self.sentence, self.advice)
     }
 }
 
@@ -108,7 +135,7 @@ pub struct ChainSummary {
     pub last_seq: u64,
     /// Its SHA-256.
     pub last_hash: Digest,
-    /// Id of the key that signed them.
+    /// Id of the key that signed the last page.
     pub kid: String,
 }
 
@@ -133,12 +160,12 @@ struct Link<'a> {
 
 /// Checks every page by itself, then each chain from its first page on.
 pub fn verify_chain(pages: &[Presented<'_>], trust: &Trust, known: &[KnownHead]) -> Audit {
-    let stated = stated_keys(pages);
+    let keys = Keys::of(pages, trust);
     let mut findings = Vec::new();
     let mut chains: BTreeMap<ChainId, BTreeMap<u64, Link<'_>>> = BTreeMap::new();
     let mut latest: BTreeMap<ChainId, u64> = BTreeMap::new();
     for presented in pages {
-        match authenticate(presented, trust, &stated) {
+        match authenticate(presented, &keys) {
             Err((fault, sentence)) => findings.push(finding(fault, presented.place, sentence)),
             Ok(link) => {
                 let id = chain_id(&link.page);
@@ -156,35 +183,79 @@ pub fn verify_chain(pages: &[Presented<'_>], trust: &Trust, known: &[KnownHead])
     Audit { findings, chains: chains.iter().filter_map(|(id, chain)| summary(id, chain)).collect() }
 }
 
-/// Returns, per chain, the key that its first policy page states and is signed with.
-fn stated_keys(pages: &[Presented<'_>]) -> BTreeMap<ChainId, VerifyingKey> {
-    let mut keys: BTreeMap<ChainId, (u64, VerifyingKey)> = BTreeMap::new();
-    for presented in pages {
-        let Ok(page) = read_page(presented.bytes) else { continue };
-        let Some(Ok(key)) = page.key.as_ref().map(VerifyingKey::from_jwk) else { continue };
-        let id = chain_id(&page);
-        let is_first = keys.get(&id).is_none_or(|(seq, _)| page.seq < *seq);
-        if is_first && jws::verify(presented.bytes, presented.jws, &key).is_ok() {
-            keys.insert(id, (page.seq, key));
-        }
-    }
-    keys.into_iter().map(|(id, (_, key))| (id, key)).collect()
+/// The keys that are believed.
+struct Keys<'t> {
+    trust: &'t Trust,
+    /// Where the first page is believed: per chain the key that its first policy page states and is signed with.
+    stated: BTreeMap<ChainId, VerifyingKey>,
+    /// Per stream the keys to which authentic key pages hand over.
+    announced: BTreeMap<(GatewayId, StreamName), Vec<VerifyingKey>>,
 }
 
-fn authenticate<'a>(
-    presented: &Presented<'a>,
-    trust: &Trust,
-    stated: &BTreeMap<ChainId, VerifyingKey>,
-) -> Result<Link<'a>, (Fault, String)> {
+impl<'t> Keys<'t> {
+    fn of(pages: &[Presented<'_>], trust: &'t Trust) -> Self {
+        let read: Vec<(&Presented<'_>, Page, VerifyingKey)> = pages
+            .iter()
+            .filter_map(|presented| {
+                let page = read_page(presented.bytes).ok()?;
+                let key = VerifyingKey::from_jwk(page.key.as_ref()?).ok()?;
+                Some((presented, page, key))
+            })
+            .collect();
+        let mut first: BTreeMap<ChainId, (u64, VerifyingKey)> = BTreeMap::new();
+        for (presented, page, key) in read.iter().filter(|(_, page, _)| page.kind == PageKind::Policy) {
+            let id = chain_id(page);
+            let is_first = first.get(&id).is_none_or(|(seq, _)| page.seq < *seq);
+            if is_first && jws::verify(presented.bytes, presented.jws, key).is_ok() {
+                first.insert(id, (page.seq, key.clone()));
+            }
+        }
+        let stated = first.into_iter().map(|(id, (_, key))| (id, key)).collect();
+        let mut keys = Self { trust, stated, announced: BTreeMap::new() };
+        // A key that was handed over to may hand over itself, in whatever order the pages are presented.
+        loop {
+            let believed = read.iter().filter(|(presented, page, _)| {
+                page.kind == PageKind::Key
+                    && jws::kid(presented.jws)
+                        .ok()
+                        .and_then(|kid| keys.find(page, &kid))
+                        .is_some_and(|key| jws::verify(presented.bytes, presented.jws, key).is_ok())
+            });
+            let news: Vec<_> = believed
+                .filter(|(_, page, key)| keys.find(page, key.kid()).is_none())
+                .map(|(_, page, key)| ((page.gateway.clone(), page.stream.clone()), key.clone()))
+                .collect();
+            if news.is_empty() {
+                return keys;
+            }
+            for (stream, key) in news {
+                keys.announced.entry(stream).or_default().push(key);
+            }
+        }
+    }
+
+    /// Returns the key of this id, where a page of this stream may be signed with it.
+    fn find(&self, page: &Page, kid: &str) -> Option<&VerifyingKey> {
+        let given = match self.trust {
+            Trust::Keys(keys) => keys.iter().find(|key| key.kid() == kid),
+            Trust::FirstPage => self.stated.get(&chain_id(page)).filter(|key| key.kid() == kid),
+        };
+        let announced = || self.announced.get(&(page.gateway.clone(), page.stream.clone()));
+        given.or_else(|| announced()?.iter().find(|key| key.kid() == kid))
+    }
+}
+
+fn authenticate<'a>(presented: &Presented<'a>, keys: &Keys<'_>) -> Result<Link<'a>, (Fault, String)> {
     let page = read_page(presented.bytes).map_err(|fault| (Fault::Malformed, fault.to_string()))?;
     let kid = jws::kid(presented.jws).map_err(|fault| (Fault::Signature, fault.to_string()))?;
-    let key = match trust {
-        Trust::Keys(keys) => keys.iter().find(|key| key.kid() == kid),
-        Trust::FirstPage => stated.get(&chain_id(&page)).filter(|key| key.kid() == kid),
-    };
-    let Some(key) = key else {
-        let sentence = match trust {
-            Trust::Keys(_) => format!("page {} is signed with key {kid}, which is none of the given ones", page.seq),
+    let Some(key) = keys.find(&page, &kid) else {
+        let sentence = match keys.trust {
+            Trust::Keys(_) => {
+                format!(
+                    "page {} is signed with key {kid}, which is none of the given ones and was not handed over to",
+                    page.seq
+                )
+            }
             Trust::FirstPage => {
                 format!("page {} is signed with key {kid}, which no policy page of its epoch states", page.seq)
             }
@@ -193,7 +264,8 @@ fn authenticate<'a>(
     };
     jws::verify(presented.bytes, presented.jws, key)
         .map_err(|fault| (Fault::Signature, PageFault::from(fault).to_string()))?;
-    if let Some(other) = page.key.as_ref().filter(|jwk| **jwk != key.jwk()) {
+    let stated = page.key.as_ref().filter(|_| page.kind == PageKind::Policy);
+    if let Some(other) = stated.filter(|jwk| **jwk != key.jwk()) {
         let sentence = format!("page {} states key {} but is signed with {kid}", page.seq, other.thumbprint());
         return Err((Fault::UnknownKey, sentence));
     }
@@ -227,10 +299,14 @@ fn walk(
     let mut findings = Vec::new();
     let mut before: Option<&Link<'_>> = None;
     let mut policy: Option<(Digest, &SharePolicy)> = None;
+    // The key that must sign the next page, and the page that says so.
+    let mut signer: Option<(String, u64)> = None;
     for (seq, link) in chain {
         let expected = before.map_or(1, |before| before.page.seq + 1);
         if *seq > expected {
             findings.push(finding(Fault::Gap, &chain_name(id), missing(expected, seq - 1)));
+            // Which key signs what follows may stand on a page that is missing.
+            signer = None;
         } else if let Some(before) = before.filter(|before| before.hash != link.page.prev) {
             let sentence =
                 format!("page {seq} does not continue {}, but a page with hash {}", before.place, link.page.prev);
@@ -238,6 +314,14 @@ fn walk(
         } else if before.is_none() {
             findings.extend(check_first(id, link, chains));
         }
+        if let Some((kid, since)) = signer.as_ref().filter(|(kid, _)| *kid != link.kid) {
+            let sentence = format!("page {seq} is signed with key {}, but page {since} leaves that to {kid}", link.kid);
+            findings.push(finding(Fault::UnknownKey, link.place, sentence));
+        }
+        signer = match &link.page.key {
+            Some(next) if link.page.kind == PageKind::Key => Some((next.thumbprint(), *seq)),
+            _ => signer.or_else(|| Some((link.kid.clone(), *seq))),
+        };
         match &link.page.policy {
             Some(stated) => policy = Some((link.page.policy_digest, stated)),
             None => findings.extend(check_policy(link, policy)),
@@ -268,7 +352,6 @@ fn check_first(
 
 /// What a page of records holds is what its policy lets out.
 fn check_policy(link: &Link<'_>, policy: Option<(Digest, &SharePolicy)>) -> Option<Finding> {
-    debug_assert!(link.page.kind == PageKind::Records);
     let seq = link.page.seq;
     // Without the policy page there is a gap, which is its own finding.
     let (digest, policy) = policy?;
@@ -335,7 +418,7 @@ fn missing(first: u64, last: u64) -> String {
 }
 
 fn finding(fault: Fault, place: &str, sentence: String) -> Finding {
-    Finding { fault, place: place.to_owned(), sentence }
+    Finding { fault, place: place.to_owned(), sentence, advice: fault.advice() }
 }
 
 #[cfg(test)]
@@ -363,7 +446,10 @@ mod tests {
         let found: Vec<_> = verify_chain(&presented, trust, &[])
             .findings
             .into_iter()
-            .map(|finding| (finding.fault, finding.to_string()))
+            .map(|finding| {
+                assert!(finding.to_string().ends_with(&format!("; {}", finding.advice)) && finding.advice.len() > 20);
+                (finding.fault, format!("{}: {}", finding.place, finding.sentence))
+            })
             .collect();
         let expected: Vec<_> = expected.iter().map(|(fault, text)| (*fault, (*text).to_owned())).collect();
         assert_eq!(found, expected);
@@ -421,7 +507,11 @@ mod tests {
         };
         let found = |known: KnownHead| verify_chain(&presented, &trust(), &[known]).findings;
         assert_eq!(found(head(1, pages[0].hash)), []);
-        assert_eq!(found(head(3, pages[2].hash))[0].to_string(), "tt-0042/hepza, epoch 1: pages 2 to 3 are missing");
+        assert_eq!(
+            found(head(3, pages[2].hash))[0].to_string(),
+            "tt-0042/hepza, epoch 1: pages 2 to 3 are missing; get what is missing from the box or the hub and check all of \
+             it again"
+        );
         assert_eq!(found(head(1, pages[2].hash))[0].fault, Fault::Fork);
     }
 
@@ -476,7 +566,10 @@ mod tests {
     #[test]
     fn a_key_nobody_gave_is_not_believed() {
         let other = GatewayKey::from_seed([7; 32]);
-        let sentence = format!("line 1: page 1 is signed with key {}, which is none of the given ones", key().kid());
+        let sentence = format!(
+            "line 1: page 1 is signed with key {}, which is none of the given ones and was not handed over to",
+            key().kid()
+        );
         check(&pick(&[1]), &Trust::Keys(vec![other.verifying()]), &[(Fault::UnknownKey, &sentence)]);
         // Page 2 made by another key after an authentic page 1.
         let mut forged = pick(&[1, 2]);
@@ -484,6 +577,88 @@ mod tests {
         let sentence =
             format!("line 2: page 2 is signed with key {}, which no policy page of its epoch states", other.kid());
         check(&forged, &Trust::FirstPage, &[(Fault::UnknownKey, &sentence)]);
+    }
+
+    /// The ledger's pages, a key page by which another key takes over, and a page that the other key signs.
+    fn handed_over() -> (Vec<SignedPage>, Stream, GatewayKey) {
+        let (mut stream, mut pages) = (ledger_stream(), ledger());
+        let other = GatewayKey::from_seed([7; 32]);
+        pages.push(stream.hand_over(DAY, Digest::ZERO, &key(), &other));
+        pages.extend(stream.cut(DAY, Digest::ZERO, &[record(3, 1)], &other));
+        (pages, stream, other)
+    }
+
+    fn ledger_stream() -> Stream {
+        let last = ledger().pop().unwrap();
+        Stream::open(last.gateway.clone(), last.stream.clone(), 1, policy(), Some(last.head()), measures_of)
+    }
+
+    #[test]
+    fn a_key_page_hands_over_to_another_key_whatever_is_believed() {
+        let (pages, mut stream, other) = handed_over();
+        check(&pages, &trust(), &[]);
+        check(&pages, &Trust::FirstPage, &[]);
+        // And that one to a third, which the reader meets before the page that names it.
+        let third = GatewayKey::from_seed([9; 32]);
+        let mut more = pages.clone();
+        more.push(stream.hand_over(DAY, Digest::ZERO, &other, &third));
+        more.extend(stream.cut(DAY, Digest::ZERO, &[record(4, 1)], &third));
+        check(&more, &trust(), &[]);
+        let found = verify_chain(
+            &more
+                .iter()
+                .rev()
+                .map(|page| Presented { place: "", bytes: &page.bytes, jws: &page.jws })
+                .collect::<Vec<_>>(),
+            &trust(),
+            &[],
+        );
+        assert!(found.findings.iter().all(|finding| finding.fault == Fault::Reorder), "{:?}", found.findings);
+        // Without the key page nothing says whose the pages after it are.
+        let without = [&pages[..3], &pages[4..]].concat();
+        let sentence = format!(
+            "line 4: page 5 is signed with key {}, which is none of the given ones and was not handed over to",
+            other.kid()
+        );
+        check(&without, &trust(), &[(Fault::UnknownKey, &sentence)]);
+    }
+
+    #[test]
+    fn a_key_that_handed_over_signs_nothing_more() {
+        let (mut pages, _, other) = handed_over();
+        pages[4] = read_page(&pages[4].bytes).unwrap().sign(&key());
+        let sentence =
+            format!("line 5: page 5 is signed with key {}, but page 4 leaves that to {}", key().kid(), other.kid());
+        check(&pages, &trust(), &[(Fault::UnknownKey, &sentence)]);
+    }
+
+    #[test]
+    fn a_key_page_that_a_stranger_signed_hands_over_nothing() {
+        let (mut pages, _, other) = handed_over();
+        pages[3] = read_page(&pages[3].bytes).unwrap().sign(&other);
+        pages[4] = {
+            let mut page = read_page(&pages[4].bytes).unwrap();
+            page.prev = pages[3].hash;
+            page.sign(&other)
+        };
+        let audit = verify_chain(
+            &pages.iter().map(|page| Presented { place: "", bytes: &page.bytes, jws: &page.jws }).collect::<Vec<_>>(),
+            &trust(),
+            &[],
+        );
+        assert_eq!(audit.findings.iter().map(|one| one.fault).collect::<Vec<_>>(), [Fault::UnknownKey; 2]);
+        assert_eq!(audit.chains[0].last_seq, 3);
+    }
+
+    #[test]
+    fn no_flipped_bit_of_a_key_page_is_believed() {
+        let page = &handed_over().0[3];
+        for bit in 0..page.bytes.len() * 8 {
+            let mut bytes = page.bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let audit = verify_chain(&[Presented { place: "", bytes: &bytes, jws: &page.jws }], &trust(), &[]);
+            assert!(audit.chains.is_empty(), "bit {bit}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! - `key`: Ed25519 keys, JWK and thumbprint
 //! - `jws`: detached signatures over a page's bytes
 //! - `page`: what a page says, its canonical bytes and hash
+//! - `share`: what a destination may see, and whether that is more than was agreed
 //! - `stream`: cuts records into pages after a share policy
 //! - `verify`: checks one page
 //! - `chain`: checks a chain of them and says in sentences what is wrong
@@ -17,6 +18,7 @@ pub mod chain;
 pub mod jws;
 pub mod key;
 pub mod page;
+pub mod share;
 pub mod stream;
 pub mod verify;
 pub mod withheld;

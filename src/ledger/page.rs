@@ -13,7 +13,7 @@ use super::jws;
 use super::key::{GatewayKey, Jwk};
 use crate::model::fact::{Facts, Measure};
 use crate::model::id::{AssetId, Digest, GatewayId, SiteId, StreamName};
-use crate::model::record::{ClockState, KpiId, KpiValue, Level, WindowRecord};
+use crate::model::record::{ClockState, KpiValue, Level, WindowRecord};
 use crate::model::share::SharePolicy;
 use crate::model::time::{Grain, Timestamp, Window};
 use crate::model::unit::ProductUnit;
@@ -29,6 +29,8 @@ pub enum PageKind {
     Policy,
     /// It holds records.
     Records,
+    /// It names the key that signs every later page of the stream, and holds no records.
+    Key,
 }
 
 impl PageKind {
@@ -37,6 +39,7 @@ impl PageKind {
         match self {
             Self::Policy => "policy",
             Self::Records => "records",
+            Self::Key => "key",
         }
     }
 }
@@ -69,7 +72,7 @@ pub struct Page {
     pub policy: Option<SharePolicy>,
     /// Of a policy page: the measures that go out with each shared KPI, by KPI, in the order of the measures' codes.
     pub reveals: BTreeMap<String, Vec<String>>,
-    /// Of a policy page: the public key that signs this epoch.
+    /// Of a policy page: the public key that signs it. Of a key page: the one that signs every later page.
     pub key: Option<Jwk>,
     /// The records, in the order of [`WindowRecord::sort_key`].
     pub records: Vec<SharedRecord>,
@@ -191,12 +194,11 @@ pub fn policy_digest(policy: &SharePolicy) -> Digest {
     hash(&canonical(policy))
 }
 
-/// Returns what `policy` lets out of a record; `None` where that is nothing.
-pub fn shared<'m>(
-    record: &WindowRecord,
-    policy: &SharePolicy,
-    measures_of: impl Fn(&KpiId) -> &'m [Measure],
-) -> Option<SharedRecord> {
+/// Returns what `policy` lets out of a record, with these measures; `None` where that is nothing.
+///
+/// The measures are those of every shared KPI, not only of those in this record: one that has no value at so fine a grain
+/// has one where the receiver merges its facts over a longer window.
+pub fn shared(record: &WindowRecord, policy: &SharePolicy, measures: &[Measure]) -> Option<SharedRecord> {
     // Levels are ordered widest first.
     if record.grain != policy.grain || record.level > policy.level {
         return None;
@@ -205,9 +207,6 @@ pub fn shared<'m>(
     if kpis.is_empty() {
         return None;
     }
-    // Of every shared KPI, not only of those in this record: one that has no value at so fine a grain has one where the
-    // receiver merges its facts over a longer window.
-    let measures: Vec<Measure> = policy.kpis.iter().flat_map(&measures_of).copied().collect();
     Some(SharedRecord {
         site: record.site.clone(),
         asset: record.asset.clone(),
@@ -216,7 +215,7 @@ pub fn shared<'m>(
         window: record.window,
         revision: record.revision,
         product_unit: record.product_unit,
-        facts: record.facts.only(&measures),
+        facts: record.facts.only(measures),
         kpis,
         config: record.config,
         clock: record.clock,
@@ -235,6 +234,7 @@ pub(super) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
 mod tests {
     use super::{Level, hash, policy_digest, shared};
     use crate::ledger::fixture::{ledger, measures_of, policy, record};
+    use crate::ledger::share::Share;
     use crate::ledger::verify::read_page;
     use crate::model::fact::Measure;
     use crate::model::time::Grain;
@@ -271,9 +271,13 @@ mod tests {
         }
     }
 
+    fn measures() -> Vec<Measure> {
+        Share::of(&policy(), measures_of).measures()
+    }
+
     #[test]
     fn only_the_shared_kpis_and_their_facts_go_out() {
-        let shared = shared(&record(0, 1), &policy(), measures_of).unwrap();
+        let shared = shared(&record(0, 1), &policy(), &measures()).unwrap();
         let kpis: Vec<&str> = shared.kpis.iter().map(|value| value.kpi.as_str()).collect();
         assert_eq!(kpis, ["electricity", "carbon_intensity"]);
         assert_eq!(shared.facts.get(Measure::Apt), None);
@@ -290,10 +294,10 @@ mod tests {
         let mut oee = record(0, 1);
         oee.kpis.truncate(1);
         for inside in [line, hour, oee] {
-            assert_eq!(shared(&inside, &policy(), measures_of), None);
+            assert_eq!(shared(&inside, &policy(), &measures()), None);
         }
         let mut wide = policy();
         wide.level = Level::Unit;
-        assert!(shared(&record(0, 1), &wide, measures_of).is_some(), "wider levels go out too");
+        assert!(shared(&record(0, 1), &wide, &measures()).is_some(), "wider levels go out too");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::key::GatewayKey;
 use super::page::{Head, Page, PageKind, SharedRecord, SignedPage, VERSION, canonical, policy_digest, shared};
+use super::share::Share;
 use crate::model::fact::Measure;
 use crate::model::id::{Digest, GatewayId, StreamName};
 use crate::model::record::{KpiId, WindowRecord};
@@ -25,9 +26,12 @@ pub struct Stream {
     gateway: GatewayId,
     name: StreamName,
     epoch: u32,
-    policy: SharePolicy,
+    share: Share,
     policy_digest: Digest,
-    measures_of: MeasuresOf,
+    /// Those of the share.
+    measures: Vec<Measure>,
+    /// What the last policy page states; `None` where that is known by the policy's digest in the head alone.
+    stated: Option<Share>,
     head: Option<Head>,
 }
 
@@ -42,8 +46,25 @@ impl Stream {
         head: Option<Head>,
         measures_of: MeasuresOf,
     ) -> Self {
-        let policy_digest = policy_digest(&policy);
-        Self { gateway, name, epoch, policy, policy_digest, measures_of, head }
+        let share = Share::of(&policy, measures_of);
+        let (policy_digest, measures) = (policy_digest(&policy), share.measures());
+        Self { gateway, name, epoch, share, policy_digest, measures, stated: None, head }
+    }
+
+    /// Says what the last policy page states.
+    pub fn set_stated(&mut self, stated: Share) {
+        self.stated = Some(stated);
+    }
+
+    /// Lets out `share` from the next page on, and nothing else.
+    pub fn let_out(&mut self, share: Share) {
+        (self.policy_digest, self.measures) = (policy_digest(&share.policy), share.measures());
+        self.share = share;
+    }
+
+    /// Returns what it lets out.
+    pub const fn share(&self) -> &Share {
+        &self.share
     }
 
     /// Returns the last page's place and hash.
@@ -66,17 +87,39 @@ impl Stream {
         key: &GatewayKey,
     ) -> Vec<SignedPage> {
         let mut pages = Vec::new();
-        if self.head.is_none_or(|head| head.epoch != self.epoch || head.policy != self.policy_digest) {
+        if self.needs_policy_page() {
             pages.push(self.push(self.policy_page(now, config, key), key));
+            self.stated = Some(self.share.clone());
         }
         let mut ordered: Vec<&WindowRecord> = records.iter().collect();
         ordered.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         let shared: Vec<SharedRecord> =
-            ordered.into_iter().filter_map(|record| shared(record, &self.policy, self.measures_of)).collect();
+            ordered.into_iter().filter_map(|record| shared(record, &self.share.policy, &self.measures)).collect();
         for records in split(shared) {
             pages.push(self.push(Page { records, ..self.next_page(PageKind::Records, now, config) }, key));
         }
         pages
+    }
+
+    /// Says whether the next page opens an epoch.
+    pub fn begins_epoch(&self) -> bool {
+        self.head.is_none_or(|head| head.epoch != self.epoch)
+    }
+
+    /// Returns the page, signed with `from`, by which `to` takes over: it signs every later page.
+    pub fn hand_over(&mut self, now: Timestamp, config: Digest, from: &GatewayKey, to: &GatewayKey) -> SignedPage {
+        let page = Page { key: Some(to.jwk()), ..self.next_page(PageKind::Key, now, config) };
+        // The policy in force goes on, which a change of policy that is due only later states.
+        let policy_digest = self.head.map_or(self.policy_digest, |head| head.policy);
+        self.push(Page { policy_digest, ..page }, from)
+    }
+
+    fn needs_policy_page(&self) -> bool {
+        let Some(head) = self.head.filter(|head| head.epoch == self.epoch) else { return true };
+        match &self.stated {
+            Some(stated) => *stated != self.share,
+            None => head.policy != self.policy_digest,
+        }
     }
 
     fn push(&mut self, page: Page, key: &GatewayKey) -> SignedPage {
@@ -87,8 +130,8 @@ impl Stream {
 
     fn policy_page(&self, now: Timestamp, config: Digest, key: &GatewayKey) -> Page {
         Page {
-            policy: Some(self.policy.clone()),
-            reveals: reveals(&self.policy, self.measures_of),
+            policy: Some(self.share.policy.clone()),
+            reveals: self.share.reveals.clone(),
             key: Some(key.jwk()),
             ..self.next_page(PageKind::Policy, now, config)
         }
@@ -148,7 +191,7 @@ fn split(records: Vec<SharedRecord>) -> Vec<Vec<SharedRecord>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE_BYTES_MAX, PAGE_RECORDS_MAX, Stream};
+    use super::{PAGE_BYTES_MAX, PAGE_RECORDS_MAX, Share, Stream};
     use crate::ledger::fixture::{DAY, key, ledger, measures_of, policy, record, stream};
     use crate::ledger::page::PageKind;
     use crate::ledger::verify::read_page;
@@ -197,6 +240,23 @@ mod tests {
         assert_eq!((pages[0].seq, pages[0].prev), (head.seq + 1, head.hash));
         let records = read_page(&pages[1].bytes).unwrap().records;
         assert_eq!(records[0].facts.iter().map(|(measure, _)| measure).collect::<Vec<_>>(), [Measure::Apt]);
+    }
+
+    #[test]
+    fn what_is_withdrawn_stays_from_the_next_page_on_though_the_policy_reads_the_same() {
+        let mut stream = stream();
+        stream.cut(DAY, CONFIG, &[record(0, 1)], &key());
+        let mut less = stream.share().clone();
+        less.reveals.insert("carbon_intensity".to_owned(), vec!["electricity_micro_kwh".to_owned()]);
+        stream.let_out(less.clone());
+        let pages: Vec<_> = stream
+            .cut(DAY, CONFIG, &[record(1, 1)], &key())
+            .iter()
+            .map(|page| read_page(&page.bytes).unwrap())
+            .collect();
+        assert_eq!(Share::stated(&pages[0]), Some(less));
+        assert_eq!(pages[1].records[0].facts.get(Measure::ProducedQuantity), None);
+        assert_eq!(stream.cut(DAY, CONFIG, &[], &key()).len(), 0, "it is stated once");
     }
 
     #[test]

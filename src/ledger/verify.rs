@@ -53,6 +53,8 @@ fn check_content(page: &Page) -> Result<(), String> {
             if matches { Ok(()) } else { Err("policy_digest is not the digest of its policy".to_owned()) }
         }
         (PageKind::Policy, ..) => Err("a policy page holds a policy and a key, and no records".to_owned()),
+        (PageKind::Key, None, Some(_)) if page.seq > 1 && page.reveals.is_empty() && page.records.is_empty() => Ok(()),
+        (PageKind::Key, ..) => Err("a key page holds a key alone, and is never page 1 of an epoch".to_owned()),
         (PageKind::Records, ..) if page.seq == 1 => Err("page 1 of an epoch is a policy page".to_owned()),
         (PageKind::Records, None, None) if page.reveals.is_empty() && !page.records.is_empty() => Ok(()),
         (PageKind::Records, ..) => Err("a page of records holds records, and no policy or key".to_owned()),

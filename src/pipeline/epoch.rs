@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::PipelineError;
-use crate::ledger::page::Head;
+use crate::ledger::jws;
+use crate::ledger::page::{Head, PageKind, SignedPage};
 use crate::ledger::verify::read_page;
 use crate::model::id::{Digest, StreamName};
 use crate::model::record::WindowRecord;
@@ -32,6 +33,8 @@ pub struct StreamPolicy {
 pub(super) struct Continued {
     /// The head with the hash that the next page continues.
     pub(super) head: Head,
+    /// Id of the key that signs what comes next; `None` where the destination holds no page.
+    pub(super) signer: Option<String>,
     /// Records that were cut after it and never acknowledged, each once, in the order of the log's keys.
     pub(super) again: Vec<WindowRecord>,
 }
@@ -42,15 +45,25 @@ pub(super) struct Continued {
 /// [`PipelineError::Store`] where the store can't be read or a page of its own is none.
 pub(super) fn continued(reader: &Reader, policy: &StreamPolicy, head: Head) -> Result<Continued, PipelineError> {
     if head.epoch >= policy.epoch {
-        return Ok(Continued { head, again: Vec::new() });
+        let last = reader.page(&policy.name, head.epoch, head.seq)?;
+        return Ok(Continued { head, signer: last.as_ref().and_then(signer_after), again: Vec::new() });
     }
     let (epoch, through) = acknowledged(reader, policy, head)?;
     let common = match through {
         0 => None,
         seq => reader.page(&policy.name, epoch, seq)?,
     };
+    let signer = common.as_ref().and_then(signer_after);
     let head = Head { hash: common.map_or(Digest::ZERO, |page| page.hash), ..head };
-    Ok(Continued { head, again: cut_after(reader, policy, (epoch, through), head)? })
+    Ok(Continued { head, signer, again: cut_after(reader, policy, (epoch, through), head)? })
+}
+
+/// Returns the id of the key that signs the page after this one.
+pub(super) fn signer_after(page: &SignedPage) -> Option<String> {
+    if page.kind == PageKind::Key {
+        return read_page(&page.bytes).ok()?.key.map(|key| key.thumbprint());
+    }
+    jws::kid(&page.jws).ok()
 }
 
 /// Returns the newest page that the destination acknowledged: its epoch and its number, 0 where there is none.

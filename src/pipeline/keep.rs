@@ -1,11 +1,13 @@
 //! Retention beside the loop: old data goes a few bounded steps at a time, and the health board shows how full the
 //! store is and what was removed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Pipeline;
+use crate::model::id::StreamName;
 use crate::model::record::ClockState;
 use crate::model::time::{MINUTE_MS, Timestamp};
 use crate::runtime::clock::Clock;
@@ -88,12 +90,17 @@ pub(super) fn show_recovery(pipeline: &Pipeline, clock: &Clock, health: &Health)
     health.reporter(RECOVERY, clock.now()).note(newest.lines.clone());
 }
 
+/// Name on the health board of a stream whose wider share waits, before the stream's.
+const SHARE: &str = "share";
+
 /// When retention ran and was shown.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
     next: Option<Instant>,
     shown: Option<Instant>,
     alarmed: u64,
+    /// Streams of which a wider share waited when last looked at.
+    waiting: BTreeSet<StreamName>,
 }
 
 impl Keeper {
@@ -124,6 +131,27 @@ impl Keeper {
                 Err(error) => tracing::warn!("how full the store is can't be read: {error}"),
             }
         }
+    }
+
+    /// Shows which streams wait for the factory's word, and what would newly leave.
+    pub(super) fn show_shares(&mut self, pipeline: &Pipeline, clock: &Clock, health: &Health) {
+        let shares = pipeline.waiting_shares();
+        let now = clock.now();
+        for (stream, beyond) in &shares {
+            let detail = format!(
+                "waits for confirmation, until then the share stays as it was agreed; would newly leave: {beyond}; \
+                 see `parkgate egress confirm`"
+            );
+            if health.set(&format!("{SHARE}.{stream}"), Status::Degraded, detail.clone(), now) {
+                tracing::warn!(stream = %stream, "the share of stream {stream} {detail}");
+            }
+        }
+        let waiting: BTreeSet<StreamName> = shares.into_iter().map(|(stream, _)| stream).collect();
+        for stream in self.waiting.difference(&waiting) {
+            health.set(&format!("{SHARE}.{stream}"), Status::Ok, "", now);
+            tracing::info!(stream = %stream, "the wider share of stream {stream} is confirmed");
+        }
+        self.waiting = waiting;
     }
 
     fn show(&mut self, room: &Room, now: Timestamp, health: &Health) {

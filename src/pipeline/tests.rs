@@ -1,17 +1,21 @@
 //! The loop as a whole: crashes, corrections, swaps, and what leaves.
 
+mod keys;
+mod shares;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::civil::Time;
 
 use super::{
-    Arc, Clock, ClockState, Duration, Ends, GatewayKey, Health, Kept, KpiId, Measure, Pipeline, Plant, Reader,
-    SampleBatch, Status, Step, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run, watch,
+    Arc, Clock, ClockState, Duration, Ends, Health, Kept, KpiId, Measure, Pipeline, Plant, Reader, SampleBatch, Status,
+    Step, Store, StreamPolicy, Swap, SwapOutcome, Timestamp, Told, WindowRecord, mpsc, run, watch,
 };
 use crate::engine::calendar::{Calendar, Shift};
 use crate::engine::context::ContextTally;
 use crate::engine::tests::{MORNING, batch, hour, plant};
+use crate::ledger::key::GatewayKey;
 use crate::ledger::page::{SharedRecord, SignedPage};
 use crate::ledger::verify::{read_page, verify_page};
 use crate::model::fact::Facts;

@@ -84,19 +84,23 @@ fn make_directory(to: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("{} can't be made", to.display()))
 }
 
-/// Copies the key, for its owner's eyes alone. Says whether there was one.
+/// Copies the key, and the one that takes over where there is one, for their owner's eyes alone. Says whether there was one.
 fn copy_key(from: &Path, to: &Path) -> anyhow::Result<bool> {
-    let (source, target) = (from.join(key::FILE_NAME), to.join(key::FILE_NAME));
-    if !source.exists() {
-        return Ok(false);
+    let mut copied = false;
+    for name in [key::FILE_NAME, key::NEXT_FILE_NAME] {
+        let (source, target) = (from.join(name), to.join(name));
+        if !source.exists() {
+            continue;
+        }
+        let pem = fs::read(&source).with_context(|| format!("gateway key {} can't be read", source.display()))?;
+        let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target).and_then(|mut file| {
+            file.write_all(&pem)?;
+            file.sync_all()
+        });
+        written.with_context(|| format!("gateway key {} can't be written", target.display()))?;
+        copied = true;
     }
-    let pem = fs::read(&source).with_context(|| format!("gateway key {} can't be read", source.display()))?;
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target).and_then(|mut file| {
-        file.write_all(&pem)?;
-        file.sync_all()
-    });
-    written.with_context(|| format!("gateway key {} can't be written", target.display()))?;
-    Ok(true)
+    Ok(copied)
 }
 
 #[cfg(test)]

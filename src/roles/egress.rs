@@ -12,18 +12,22 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::load;
-use crate::api::egress::{ExchangeBody, PageBody, WithheldBody};
+use crate::api::egress::{ConfirmedBody, ExchangeBody, PageBody, WaitingBody, WithheldBody, waiting};
 use crate::config::Gateway;
-use crate::model::id::StreamName;
+use crate::model::id::{Digest, StreamName};
 use crate::model::time::Timestamp;
-use crate::store::{EgressFilter, EgressPlace, Reader};
+use crate::runtime::clock::Clock;
+use crate::store::{Confirmations, EgressFilter, EgressPlace, Reader, Unconfirmed};
 
 /// Rows read from the store at a time.
 const AT_ONCE: usize = 100;
 
 /// Arguments of `parkgate egress`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The configuration.
     #[arg(short, long, default_value = "gateway.toml")]
     config: PathBuf,
@@ -43,6 +47,34 @@ pub struct Args {
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
+}
+
+/// What a person does about what leaves.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Confirm for the factory a wider share that waits: it leaves from the next page on.
+    Confirm(ConfirmArgs),
+}
+
+/// Arguments of `parkgate egress confirm`.
+#[derive(Debug, clap::Args)]
+struct ConfirmArgs {
+    /// The configuration.
+    #[arg(short, long, default_value = "gateway.toml")]
+    config: PathBuf,
+    /// The sink whose share it is.
+    #[arg(long, value_parser = |text: &str| StreamName::new(text))]
+    sink: StreamName,
+    /// Who confirms it. The name stays on the box.
+    #[arg(long, value_name = "PERSON")]
+    by: String,
+    /// Only if what waits is still this share: the digest that `parkgate egress` showed.
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    share: Option<Digest>,
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::from_hex(text).ok_or_else(|| "a digest has 64 digits 0 to 9 and a to f".to_owned())
 }
 
 /// The name of a page.
@@ -77,6 +109,16 @@ enum Told {
     Page(PageBody),
     Exchange(ExchangeBody),
     Withheld(WithheldBody),
+    Waiting(WaitingBody),
+    Confirmed(ConfirmedTold),
+}
+
+/// On the box its people may read who confirmed what.
+#[derive(Debug, Serialize)]
+struct ConfirmedTold {
+    #[serde(flatten)]
+    confirmed: ConfirmedBody,
+    person: String,
 }
 
 /// Tells what left, or shows one page.
@@ -84,6 +126,9 @@ enum Told {
 /// # Errors
 /// A store that can't be read; a sink or page that isn't there.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Confirm(args)) = &args.command {
+        return confirm(args);
+    }
     let Some(gateway) = load::gateway(&args.config)? else { return Ok(load::refused()) };
     let directory = gateway.gateway.data_dir.get_ref();
     let reader = Reader::open(directory).with_context(|| format!("the store in {}", directory.display()))?;
@@ -97,6 +142,30 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         check_sink(sink, &gateway, &reader)?;
     }
     tell(&reader, &filter, |told| print(&mut out, &told, args.json))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn confirm(args: &ConfirmArgs) -> anyhow::Result<ExitCode> {
+    let Some(gateway) = load::gateway(&args.config)? else { return Ok(load::refused()) };
+    let directory = gateway.gateway.data_dir.get_ref();
+    let context = || format!("the store in {}", directory.display());
+    let reader = Reader::open(directory).with_context(context)?;
+    let filter = EgressFilter { sink: Some(args.sink.to_string()), ..EgressFilter::default() };
+    let waiting = waiting(&reader, &filter)?;
+    let seen = args.share.or(waiting.last().map(|waiting| waiting.share));
+    let mut confirmations = Confirmations::open(directory).with_context(context)?;
+    match confirmations.confirm(&args.sink, seen, &args.by, Clock::system().now()) {
+        Ok(_) => {}
+        Err(error @ Unconfirmed::Nothing(_)) => bail!(
+            "{error}: a box asks when it runs with the wider share in its configuration, and `parkgate egress` lists what waits"
+        ),
+        Err(error) => return Err(error.into()),
+    }
+    let mut out = std::io::stdout().lock();
+    for waiting in &waiting {
+        print_waiting(&mut out, waiting)?;
+    }
+    writeln!(out, "confirmed by {}: leaves from the next page of {} on", args.by.trim(), args.sink)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -122,12 +191,21 @@ fn check_sink(sink: &str, gateway: &Gateway, reader: &Reader) -> anyhow::Result<
     Ok(())
 }
 
-/// Tells every page, then what stayed inside, then every exchange.
+/// Tells what waits and what was confirmed, every page, then what stayed inside, then every exchange.
 fn tell(
     reader: &Reader,
     filter: &EgressFilter,
     mut take: impl FnMut(Told) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    for waiting in waiting(reader, filter)? {
+        take(Told::Waiting(waiting))?;
+    }
+    for row in reader.asked_shares()?.into_iter().filter(|row| filter.is_of(row.stream.as_str())) {
+        let person = row.confirmed.as_ref().map(|word| word.person.clone());
+        if let Some((confirmed, person)) = ConfirmedBody::of(row).zip(person) {
+            take(Told::Confirmed(ConfirmedTold { confirmed, person }))?;
+        }
+    }
     let mut after = 0;
     loop {
         let pages = reader.pages_left(filter, EgressPlace::After(after), AT_ONCE)?;
@@ -172,6 +250,20 @@ fn print(out: &mut impl Write, told: &Told, json: bool) -> anyhow::Result<()> {
             Ok(())
         }
         Told::Withheld(withheld) => print_withheld(out, withheld),
+        Told::Waiting(waiting) => print_waiting(out, waiting),
+        Told::Confirmed(ConfirmedTold { confirmed, person }) => {
+            let ConfirmedBody { sink, share, asked_at, confirmed_at, .. } = confirmed;
+            let state = match (confirmed.is_stated, confirmed.is_withdrawn) {
+                (true, _) => "its policy page was cut",
+                (false, true) => "taken back before its policy page was cut",
+                (false, false) => "its policy page is cut next",
+            };
+            writeln!(
+                out,
+                "{sink}: share {share}, asked for since {asked_at}, confirmed by {person} at {confirmed_at}; {state}"
+            )?;
+            Ok(())
+        }
     }
 }
 
@@ -189,6 +281,24 @@ fn print_page(out: &mut impl Write, page: &PageBody) -> anyhow::Result<()> {
     )?;
     for (kpi, facts) in &page.reveals {
         writeln!(out, "  {kpi} reveals {}", facts.join(", "))?;
+    }
+    Ok(())
+}
+
+fn print_waiting(out: &mut impl Write, waiting: &WaitingBody) -> anyhow::Result<()> {
+    let WaitingBody { sink, share, asked_at, newly, .. } = waiting;
+    writeln!(out, "{sink}: share {share}, asked for since {asked_at}, waits for confirmation; would newly leave:")?;
+    for kpi in &newly.kpis {
+        writeln!(out, "  KPI {kpi}")?;
+    }
+    if let Some(level) = newly.level {
+        writeln!(out, "  records down to level {level}")?;
+    }
+    if let Some(grain) = newly.grain {
+        writeln!(out, "  grain {grain}")?;
+    }
+    for fact in &newly.facts {
+        writeln!(out, "  fact {fact}")?;
     }
     Ok(())
 }

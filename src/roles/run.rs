@@ -15,6 +15,7 @@ use super::{files as sample, key, load};
 use crate::api::edge::Edge;
 use crate::api::{Api, Backend};
 use crate::config::Gateway;
+use crate::model::id::StreamName;
 use crate::model::record::ClockState;
 use crate::model::tag::TagSpec;
 use crate::model::time::Timestamp;
@@ -130,11 +131,13 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     store.retain_by(gateway.store.retention(record_cursors(&gateway)));
     let cursors: SharedCursors = Arc::new(Mutex::new(store.cursors()?));
     let reader = store.reader();
-    let key = key::open(data_dir, !reader.heads()?.is_empty())?;
-    let speaker = Speaker { gateway: gateway.gateway.id.get_ref().clone(), key: Arc::new(key.clone()) };
+    let streams: Vec<StreamName> = gateway.platforms.iter().map(|sink| sink.name.get_ref().clone()).collect();
+    let keys = key::open_all(data_dir, &reader, &streams)?;
+    // While another key takes over, every receiver knows this one.
+    let speaker = Speaker { gateway: gateway.gateway.id.get_ref().clone(), key: Arc::new(keys.current.clone()) };
     let edge = Edge {
         gateway: gateway.gateway.id.get_ref().clone(),
-        key_thumbprint: key.kid(),
+        key_thumbprint: keys.newest().kid(),
         plant: Arc::clone(&plant),
         reader: reader.clone(),
     };
@@ -146,7 +149,7 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
         policy: sink.share.policy(),
     });
     let pipeline =
-        Pipeline::open(Arc::clone(&plant), clock.state(), edge.gateway.clone(), policies.collect(), key, store)?;
+        Pipeline::open(Arc::clone(&plant), clock.state(), edge.gateway.clone(), policies.collect(), keys, store)?;
     let health = Health::default();
     let (wake, woken) = watch::channel(0);
     start_sources_and_pipeline(&gateway, pipeline, &plant.tags, wake, &clock, &health, &mut tasks);

@@ -44,11 +44,12 @@ pub struct Args {
 /// A path, key or receipt that can't be read.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let trust = trust(&args.key)?;
-    let known = args.receipt.iter().map(|path| known_head(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut pages = Vec::new();
+    let heads = args.receipt.iter().map(|path| known_head(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut held = Held { pages: Vec::new(), heads };
     for path in &args.paths {
-        collect(path, &mut pages)?;
+        collect(path, &mut held)?;
     }
+    let Held { pages, heads } = held;
     if pages.is_empty() {
         bail!(
             "no page found in {}",
@@ -57,7 +58,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let presented: Vec<_> =
         pages.iter().map(|page| Presented { place: &page.place, bytes: &page.bytes, jws: &page.jws }).collect();
-    let audit = verify_chain(&presented, &trust, &known);
+    let audit = verify_chain(&presented, &trust, &heads);
     let mut out = std::io::stdout().lock();
     if args.json {
         print_json(&mut out, &audit)?
@@ -76,6 +77,14 @@ struct Found {
     place: String,
     bytes: Vec<u8>,
     jws: String,
+}
+
+/// What the paths hold.
+#[derive(Debug, Default)]
+struct Held {
+    pages: Vec<Found>,
+    /// The ends of streams that databases and receipts name.
+    heads: Vec<KnownHead>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +124,7 @@ fn known_head(path: &Path) -> anyhow::Result<KnownHead> {
 }
 
 /// Adds the pages of a path: of a directory in the order of the numbers in the file names, of a file line by line.
-fn collect(path: &Path, pages: &mut Vec<Found>) -> anyhow::Result<()> {
+fn collect(path: &Path, held: &mut Held) -> anyhow::Result<()> {
     let context = || format!("{} can't be read", path.display());
     if fs::metadata(path).with_context(context)?.is_dir() {
         let mut entries = fs::read_dir(path)
@@ -125,61 +134,74 @@ fn collect(path: &Path, pages: &mut Vec<Found>) -> anyhow::Result<()> {
             .with_context(context)?;
         entries.sort_by_cached_key(|path| order(path));
         let is_wanted = |path: &&PathBuf| path.is_dir() || is_extension(path, "json") || is_extension(path, "jsonl");
-        return entries.iter().filter(is_wanted).try_for_each(|entry| collect(entry, pages));
+        return entries.iter().filter(is_wanted).try_for_each(|entry| collect(entry, held));
     }
     if is_extension(path, "jsonl") {
-        return collect_lines(path, pages);
+        return collect_lines(path, &mut held.pages);
     }
     match path.file_name().and_then(|name| name.to_str()) {
-        Some(store::FILE_NAME) => return collect_box(path, pages),
-        Some(hub::store::FILE) => return collect_hub(path, pages),
+        Some(store::FILE_NAME) => return collect_box(path, held),
+        Some(hub::store::FILE) => return collect_hub(path, held),
         _ => {}
     }
     // A page without its signature is a finding, not a reason to stop.
     let jws = fs::read_to_string(path.with_extension("jws")).unwrap_or_default();
     let bytes = fs::read(path).with_context(context)?;
-    pages.push(Found { place: path.display().to_string(), bytes, jws: jws.trim_end().to_owned() });
+    held.pages.push(Found { place: path.display().to_string(), bytes, jws: jws.trim_end().to_owned() });
     Ok(())
 }
 
-/// The pages a box keeps. Each epoch is read whole, so that one which is gone from the database shows as a gap.
-fn collect_box(path: &Path, pages: &mut Vec<Found>) -> anyhow::Result<()> {
+/// The pages a box keeps, and where each stream ends. Each epoch is read whole, so that one which is gone from the database
+/// shows as a gap.
+fn collect_box(path: &Path, held: &mut Held) -> anyhow::Result<()> {
     let context = || format!("{} can't be read", path.display());
     let reader = store::Reader::open(path.parent().unwrap_or(Path::new("."))).with_context(context)?;
     for (stream, head) in reader.heads().with_context(context)? {
+        let mut gateway = None;
         for epoch in 1..=head.epoch {
             let mut after = 0;
             loop {
                 let read = reader.pages_after(&stream, epoch, after, PAGES_AT_ONCE).with_context(context)?;
                 let Some(last) = read.last() else { break };
                 after = last.seq;
-                pages.extend(read.into_iter().map(|page| Found {
-                    place: format!("{}, page {stream}/{epoch}/{}", path.display(), page.seq),
+                gateway = Some(last.gateway.clone());
+                held.pages.extend(read.into_iter().map(|page| Found {
+                    place: format!("{}, page {}/{stream}/{epoch}/{}", path.display(), page.gateway, page.seq),
                     bytes: page.bytes,
                     jws: page.jws,
                 }));
             }
         }
+        if let Some(gateway) = gateway {
+            let (epoch, seq, hash) = (head.epoch, head.seq, head.hash);
+            held.heads.push(KnownHead { gateway, stream, epoch, seq, hash });
+        }
     }
     Ok(())
 }
 
-/// The pages a hub keeps, of all gateways.
-fn collect_hub(path: &Path, pages: &mut Vec<Found>) -> anyhow::Result<()> {
-    let found = hub::read::Reader::new(path).ask(|hub| {
-        let mut found = Vec::new();
+/// The pages a hub keeps, of all gateways, and where each chain ends.
+fn collect_hub(path: &Path, held: &mut Held) -> anyhow::Result<()> {
+    let read = hub::read::Reader::new(path).ask(|hub| {
+        let (mut pages, mut heads) = (Vec::new(), Vec::new());
         for chain in hub.streams()? {
             let (gateway, stream, epoch) = (&chain.gateway, &chain.stream, chain.epoch);
             for seq in 1..=chain.head_seq {
                 if let Some((bytes, jws)) = hub.page(gateway, stream, epoch, seq)? {
                     let place = format!("{}, page {gateway}/{stream}/{epoch}/{seq}", path.display());
-                    found.push(Found { place, bytes, jws });
+                    pages.push(Found { place, bytes, jws });
                 }
             }
+            if chain.head_seq > 0 {
+                let (seq, hash) = (chain.head_seq, chain.head_hash);
+                heads.push(KnownHead { gateway: chain.gateway, stream: chain.stream, epoch, seq, hash });
+            }
         }
-        Ok(found)
+        Ok((pages, heads))
     });
-    pages.extend(found.with_context(|| format!("{} can't be read", path.display()))?);
+    let (pages, heads) = read.with_context(|| format!("{} can't be read", path.display()))?;
+    held.pages.extend(pages);
+    held.heads.extend(heads);
     Ok(())
 }
 
@@ -243,7 +265,10 @@ fn print_text(out: &mut impl Write, audit: &Audit, trust: &Trust) -> anyhow::Res
 
 #[cfg(test)]
 mod tests {
-    use super::{Audit, Found, Path, Presented, Trust, collect, fs, order, print_json, print_text, verify_chain};
+    use super::{Audit, Found, Held, Path, Presented, Trust, collect, fs, order, print_json, print_text, verify_chain};
+    use crate::ledger::fixture::{DAY, ledger};
+    use crate::model::id::Digest;
+    use crate::store::{Commit, Store};
 
     const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ledger/fixture");
 
@@ -254,9 +279,58 @@ mod tests {
     }
 
     fn collected(path: &Path) -> Vec<Found> {
-        let mut pages = Vec::new();
-        collect(path, &mut pages).unwrap();
-        pages
+        let mut held = Held::default();
+        collect(path, &mut held).unwrap();
+        held.pages
+    }
+
+    /// A box's directory with the ledger's pages, and what is then done to its database.
+    fn findings_of_a_box(edit: &str) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = Store::open(directory.path(), &[], Digest::ZERO, "").unwrap();
+        store.commit(&Commit { now: DAY, pages: &ledger(), ..Commit::default() }).unwrap();
+        drop(store);
+        let path = directory.path().join(crate::store::FILE_NAME);
+        rusqlite::Connection::open(&path).unwrap().execute_batch(edit).unwrap();
+        let mut held = Held::default();
+        collect(&path, &mut held).unwrap();
+        let presented: Vec<_> = held
+            .pages
+            .iter()
+            .map(|page| Presented { place: &page.place, bytes: &page.bytes, jws: &page.jws })
+            .collect();
+        let audit = verify_chain(&presented, &Trust::FirstPage, &held.heads);
+        let shown = path.display().to_string();
+        audit.findings.iter().map(|finding| finding.to_string().replace(&shown, "parkgate.db")).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_database_names_gateway_stream_epoch_and_page_and_says_what_to_do() {
+        assert_eq!(findings_of_a_box(""), Vec::<String>::new());
+        let edited =
+            "UPDATE pages SET bytes = CAST(replace(CAST(bytes AS TEXT), '\"day\"', '\"dax\"') AS BLOB) WHERE seq = 2";
+        let edited = findings_of_a_box(edited);
+        assert!(edited[0].starts_with("parkgate.db, page tt-0042/hepza/1/2: not a page: "), "{edited:?}");
+        assert!(
+            edited[0]
+                .ends_with("; get the page again, byte for byte, from the box (`parkgate egress --page`) or the hub")
+        );
+        assert!(edited[1].starts_with("tt-0042/hepza, epoch 1: page 2 is missing; get what is missing"), "{edited:?}");
+        let cut_off = findings_of_a_box("DELETE FROM pages WHERE seq = 3");
+        assert_eq!(
+            cut_off,
+            [
+                "tt-0042/hepza, epoch 1: page 3 is missing; get what is missing from the box or the hub and check all of it again"
+            ],
+            "also at the end, which the stream's own row knows"
+        );
+        let swapped = findings_of_a_box("UPDATE pages SET jws = (SELECT jws FROM pages WHERE seq = 1) WHERE seq = 2");
+        assert!(
+            swapped[0].starts_with(
+                "parkgate.db, page tt-0042/hepza/1/2: signature does not match the page's bytes; don't rely"
+            ),
+            "{swapped:?}"
+        );
     }
 
     #[test]
@@ -296,7 +370,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(text).unwrap(),
             format!(
-                "{{\"finding\":{{\"fault\":\"duplicate\",\"place\":\"{place} 3\",\"sentence\":\"page 2 is a repetition of {place} 2\"}}}}\n"
+                "{{\"finding\":{{\"advice\":\"nothing is lost: leave one of the two away\",\"fault\":\"duplicate\",\"place\":\"{place} 3\",\"sentence\":\"page 2 is a repetition of {place} 2\"}}}}\n"
             )
         );
     }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::envelope;
 use super::error::StoreError;
-use super::{Store, block, clock, facts, pages, position, records, statements, swaps};
+use super::{Store, block, clock, facts, pages, position, records, shares, statements, swaps};
 use crate::ledger::page::SignedPage;
 use crate::model::fact::FactRow;
 use crate::model::record::{ClockState, WindowRecord};
@@ -42,6 +42,8 @@ pub struct Commit<'a> {
     pub records: &'a [WindowRecord],
     /// Pages cut from these records, each continuing its stream.
     pub pages: &'a [SignedPage],
+    /// Confirmed shares whose policy pages are among them.
+    pub shares: &'a [i64],
     /// The engine's state after this turn, where it is due.
     pub checkpoint: Option<&'a [u8]>,
 }
@@ -72,6 +74,7 @@ impl Store {
         facts::replace(&transaction, commit.corrections)?;
         records::append(&transaction, commit.now, commit.records)?;
         pages::append(&transaction, commit.now, commit.pages)?;
+        shares::note(&transaction, seq, commit.shares)?;
         if let Some(state) = commit.checkpoint {
             write_checkpoint(&transaction, seq, state)?;
         }

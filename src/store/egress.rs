@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::exchanges::{self, Exchange};
 use super::reader::Reader;
 use super::{Cargo, epoch_cursor, pages, position, reached_cursor, records};
+use crate::ledger::key::Jwk;
 use crate::ledger::page::{Page, SignedPage};
 use crate::ledger::verify::read_page;
 use crate::ledger::withheld::{Released, Withheld};
@@ -34,7 +35,8 @@ pub struct EgressFilter {
 }
 
 impl EgressFilter {
-    fn is_of(&self, sink: &str) -> bool {
+    /// Says whether this is the sink asked for.
+    pub fn is_of(&self, sink: &str) -> bool {
         self.sink
             .as_deref()
             .is_none_or(|wanted| sink.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
@@ -213,6 +215,23 @@ impl Reader {
             left.push(page_left(row, &signed, signed.seq <= reached)?);
         }
         Ok(left)
+    }
+
+    /// Says whether a stream's key was handed over to `key` and the destination acknowledged the page that says so.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a page of the store is none.
+    pub fn is_handed_over(&self, stream: &StreamName, key: &Jwk) -> Result<bool, StoreError> {
+        let Some(signed) = self.with(|connection| pages::key_page(connection, stream))? else {
+            // A stream that began after the key was made begins with it.
+            let first = self.with(|connection| pages::policy_page(connection, stream))?;
+            return Ok(first
+                .map(|(_, page)| read(&page))
+                .transpose()?
+                .is_some_and(|page| page.key.as_ref() == Some(key)));
+        };
+        let reached = self.acknowledged(stream)?.get(&signed.epoch).copied().unwrap_or(0);
+        Ok(read(&signed)?.key.as_ref() == Some(key) && signed.seq <= reached)
     }
 
     /// Returns through which page each epoch was acknowledged: the present one by its cursor, earlier ones by where

@@ -40,6 +40,7 @@ mod reframe;
 mod retain;
 mod salvage;
 mod samples;
+mod shares;
 mod span;
 mod statements;
 mod stored;
@@ -71,6 +72,7 @@ pub use recover::{Recovered, Recovery, recover};
 pub use retain::{Removal, Retention, Why};
 pub use salvage::Salvaged;
 pub use samples::{CommittedSample, SampleRun};
+pub use shares::{AskedShare, Confirmations, Unconfirmed};
 pub use statements::{Declaration, Standing, Statements, Told, Unsaid, Word};
 pub use swaps::{SwapRow, Swaps};
 

@@ -168,16 +168,27 @@ fn select(connection: &Connection, condition: &str, parameters: impl Params) -> 
     Ok(pages)
 }
 
+/// Returns the last key page of a stream; `None` where its key was never changed.
+pub(super) fn key_page(connection: &Connection, stream: &StreamName) -> Result<Option<SignedPage>, StoreError> {
+    let found = select(
+        connection,
+        "stream = ?1 AND kind > 0 AND kind = ?2 ORDER BY id DESC LIMIT 1",
+        params![stream.as_str(), kind_code(PageKind::Key)],
+    )?;
+    Ok(found.into_iter().next())
+}
+
 /// The number under which the kind of a page is kept.
 const fn kind_code(kind: PageKind) -> i64 {
     match kind {
         PageKind::Records => 0,
         PageKind::Policy => 1,
+        PageKind::Key => 2,
     }
 }
 
 fn kind_of(code: i64) -> Option<PageKind> {
-    [PageKind::Records, PageKind::Policy].into_iter().find(|kind| kind_code(*kind) == code)
+    [PageKind::Records, PageKind::Policy, PageKind::Key].into_iter().find(|kind| kind_code(*kind) == code)
 }
 
 fn page_of(row: &Row<'_>) -> Result<SignedPage, StoreError> {

@@ -313,6 +313,10 @@ impl Reader {
         })
     }
 
+    pub(super) fn place(&self) -> &Place {
+        &self.shared.place
+    }
+
     pub(super) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let lease = self.shared.lease()?;
         read(lease.connection())

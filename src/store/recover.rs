@@ -214,6 +214,7 @@ fn mend(connection: &Connection, is_history_damaged: bool) -> Result<(), StoreEr
         newest("SELECT max(from_seq) FROM clock_states")?,
         newest("SELECT max(taken_by) FROM statements")?,
         newest("SELECT max(taken_by) FROM swaps")?,
+        newest("SELECT max(taken_by) FROM shares")?,
         newest("SELECT max(position) FROM cursors WHERE sink LIKE '%.samples'")?,
     ];
     // A number that is far beyond the others isn't one that was given.

@@ -22,8 +22,11 @@ pub(crate) fn wrong_commands(text: &str) -> Vec<String> {
         }
         let mut help = help_of(&[name]);
         let inner = commands_in(&help);
-        if !inner.is_empty() {
-            let action = call.split_whitespace().nth(1).unwrap_or_default();
+        let action = call.split_whitespace().nth(1).unwrap_or_default();
+        // A command that has others below it may also do something of its own.
+        let is_own =
+            help.contains(&format!("parkgate {name} [OPTIONS]\n")) && (action.is_empty() || action.starts_with('-'));
+        if !inner.is_empty() && !is_own {
             if !inner.contains(action) {
                 wrong.push(format!("`{line}`: no such command of parkgate {name}"));
                 continue;

@@ -29,5 +29,6 @@ mod modbus;
 mod mqtt;
 mod mqtt_sink;
 mod plant;
+mod share;
 mod sparkplug;
 mod tls;

@@ -54,10 +54,23 @@ CREATE TABLE spent (
     PRIMARY KEY (sink, day)
 ) STRICT, WITHOUT ROWID;
 
--- What a page is for: 0 records, 1 policy. Canonical JSON says it in these bytes and nowhere else.
+-- What a page is for: 0 records, 1 policy, 2 key. Canonical JSON says it in these bytes and nowhere else.
 ALTER TABLE pages ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
 UPDATE pages SET kind = 1 WHERE instr(bytes, CAST('"kind":"policy"' AS BLOB)) > 0;
 CREATE INDEX pages_stating ON pages (stream, id) WHERE kind > 0;
 
 -- How many declarations were entered lately: their number is limited.
 CREATE INDEX statements_declared ON statements (told_at) WHERE kind = 'declared';
+
+-- What the configuration asked for beyond what a stream's last policy page lets out, and the factory's word on it.
+CREATE TABLE shares (
+    id           INTEGER PRIMARY KEY,
+    stream       TEXT    NOT NULL,
+    share        TEXT    NOT NULL, -- JSON: the policy, and the facts that each KPI reveals
+    asked_at     INTEGER NOT NULL,
+    withdrawn_at INTEGER,          -- when the configuration no longer asked for it; null while it does
+    person       TEXT,             -- who confirmed it for the factory; null while it waits
+    confirmed_at INTEGER,
+    taken_by     INTEGER           -- the commit that cut its policy page; null before
+) STRICT;
+CREATE INDEX shares_open ON shares (id) WHERE taken_by IS NULL;

@@ -141,6 +141,7 @@ impl Model {
             corrections: &turn.corrections,
             records: &records,
             pages: &cut,
+            shares: &[],
             checkpoint: turn.checkpoint.as_deref(),
         };
         if fail && !records.is_empty() {

@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::connection::MIGRATIONS;
 use super::super::{Decision, Store, StoreError};
-use super::{CONFIG, commit_one, schema_1_in, schema_2_in, schema_3_in, tags};
+use super::{CONFIG, commit_one, schema_1_in, schema_2_in, schema_3_in, stream_name, tags};
 use crate::model::id::Digest;
 
 #[test]
@@ -36,6 +36,8 @@ fn a_database_of_schema_1_is_brought_up_to_date_and_keeps_everything() {
     assert!(journal.iter().all(|entry| entry.unmapped == 0));
     assert_eq!(store.reader().counts().unwrap().records, 3);
     assert!(store.resume().unwrap().checkpoint.is_some());
+    let stated = store.reader().stated_share(&stream_name()).unwrap();
+    assert!(stated.is_some_and(|share| !share.policy.kpis.is_empty()), "its pages say what they are for");
 }
 
 #[test]
