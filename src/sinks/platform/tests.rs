@@ -1,5 +1,7 @@
 //! The sink against a platform that keeps to the protocol, and misbehaves on command.
 
+mod withheld;
+
 use std::collections::VecDeque;
 use std::io::Read;
 use std::net::SocketAddr;
