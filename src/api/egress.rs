@@ -106,7 +106,7 @@ pub(crate) struct PageBody {
     /// When it was cut.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
-    /// `policy` or `records`.
+    /// `policy`, `records` or `key`.
     pub(crate) kind: &'static str,
     /// How many records it holds.
     pub(crate) records: usize,
@@ -225,7 +225,7 @@ pub(crate) struct ExchangeBody {
     /// Host and port.
     #[schema(example = "hub.example.gov.vn:443")]
     pub(crate) destination: String,
-    /// `pages`, `records`, `samples` or `file`.
+    /// `pages`, `records`, `samples`, `file` or `status`.
     pub(crate) what: &'static str,
     /// Of a file: its name.
     #[serde(skip_serializing_if = "Option::is_none")]

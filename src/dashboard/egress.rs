@@ -187,6 +187,7 @@ impl PageRow {
             at: format::instant(page.created_at, zone, language),
             what: match page.kind {
                 "records" => format!("{} {}", format::integer(page.records, language), t.records),
+                "key" => t.egress_key_page.to_owned(),
                 _ => t.egress_policy_page.to_owned(),
             },
             bytes: format::integer(page.bytes, language),
@@ -208,6 +209,7 @@ impl ExchangeRow {
             "pages" => t.pages,
             "records" => t.records,
             "samples" => t.samples,
+            "status" => t.status,
             other => other,
         };
         let epoch = exchange.epoch.map(|epoch| format!("{epoch}/")).unwrap_or_default();
@@ -217,6 +219,7 @@ impl ExchangeRow {
             sink: exchange.sink,
             destination: exchange.destination,
             what: match exchange.first.0 == exchange.last.0 {
+                _ if exchange.what == "status" => what.to_owned(),
                 true => format!("{what}{name} {epoch}{}", exchange.first),
                 false => format!("{what}{name} {epoch}{}–{epoch}{}", exchange.first, exchange.last),
             },

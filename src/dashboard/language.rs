@@ -264,6 +264,7 @@ texts! {
     egress_page: "Trang" / "Page";
     egress_cut_at: "Lập lúc" / "Cut at";
     egress_policy_page: "chính sách" / "policy";
+    egress_key_page: "khóa mới" / "another key";
     egress_acknowledged: "đã xác nhận" / "acknowledged";
     egress_not_acknowledged: "chưa xác nhận" / "not acknowledged";
     egress_exchanges: "Các lần gửi, mới nhất trước" / "Exchanges, newest first";

@@ -30,8 +30,9 @@ use crate::model::record::{KpiId, KpiValue, Level, WindowRecord};
 use crate::model::share::SharePolicy;
 use crate::model::time::{Grain, Window};
 use crate::runtime::clock::Clock;
-use crate::runtime::health::Health;
+use crate::runtime::health::{Health, Status};
 use crate::sinks::forwarder::Forwarder;
+use crate::sinks::platform::status::Speaker;
 use crate::sinks::platform::{Platform, access};
 use crate::store::{Commit, Store};
 
@@ -241,7 +242,8 @@ item = { key = "{key}", site = "{site}", asset = "{asset}", level = "{level}", g
 "#;
 
 /// Delivers every page, and returns what left and what was logged.
-async fn deliver(store: &Store, keys: &str) -> (Vec<u8>, Vec<u8>) {
+async fn deliver(factory: &Factory, keys: &str) -> (Vec<u8>, Vec<u8>) {
+    let store = factory.store();
     let (wire, log) = (Wire::default(), Log::default());
     let writer = log.clone();
     let subscriber =
@@ -254,6 +256,11 @@ async fn deliver(store: &Store, keys: &str) -> (Vec<u8>, Vec<u8>) {
     );
     let config = toml::from_str(&text).unwrap();
     let (wake, health) = (watch::Sender::new(1), Health::default());
+    // What the box tells of its own health goes ahead of the pages.
+    let (source, detail) = (format!("source.{}", factory.name("source")), factory.tags()[0].to_string());
+    health.set(&source, Status::Degraded, detail, DAY);
+    let gateway = GatewayId::new("tt-0042").unwrap();
+    let speaker = (keys != TEMPLATE).then(|| Speaker { gateway, key: Arc::new(key()) });
     let forwarder = Forwarder::new(
         "hepza",
         (store.reader(), Arc::new(Mutex::new(store.cursors().unwrap()))),
@@ -261,7 +268,7 @@ async fn deliver(store: &Store, keys: &str) -> (Vec<u8>, Vec<u8>) {
         (Clock::manual(DAY), health.clone()),
         CancellationToken::new(),
     );
-    let sink = Platform::new(&config, access(&config).unwrap(), TimeZone::UTC, forwarder);
+    let sink = Platform::new(&config, access(&config).unwrap(), (TimeZone::UTC, speaker), forwarder);
     let last = store.reader().heads().unwrap()[&stream_name()].seq;
     let done = async {
         while store.reader().cursor("hepza").unwrap() < last {
@@ -290,12 +297,13 @@ proptest! {
         let [leaves, stays] = factory.sorted();
         let is_in = |bytes: &str, (_, text): &(String, String)| bytes.contains(text.as_str());
         for keys in ["", "gzip = false", TEMPLATE] {
-            let (wire, log) = runtime.block_on(deliver(&factory.store(), keys));
+            let (wire, log) = runtime.block_on(deliver(&factory, keys));
             let (wire, log) = (String::from_utf8_lossy(&wire).into_owned(), String::from_utf8_lossy(&log).into_owned());
             let leak = stays.iter().find(|one| is_in(&wire, one));
             prop_assert!(leak.is_none(), "{leak:?} left: {:?}, {keys}", factory.policy);
             let noted = stays.iter().find(|one| is_in(&log, one));
             prop_assert!(noted.is_none(), "{noted:?} was logged: {:?}, {keys}", factory.policy);
+            prop_assert!(keys == TEMPLATE || wire.contains("/status HTTP/1.1"), "no status left: {keys}");
             // What is shared does leave, or the search would prove nothing.
             let missing = leaves.iter().find(|one| !is_in(&wire, one));
             prop_assert!(missing.is_none(), "{missing:?} didn't leave: {:?}, {keys}", factory.policy);
