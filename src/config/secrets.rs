@@ -12,9 +12,9 @@ use super::spelling;
 use crate::model::problem::Problems;
 
 /// Keys whose value is a secret by reference.
-const KEYS: &[&str] = &["token", "password", "client_secret"];
+const KEYS: &[&str] = &["token", "password", "client_secret", "private_key"];
 /// What people also call such keys.
-const LIKE_KEYS: &[&str] = &["token", "password", "passwd", "secret", "api_key", "apikey", "pass"];
+const LIKE_KEYS: &[&str] = &["token", "password", "passwd", "secret", "api_key", "apikey", "pass", "private_key"];
 /// Shorter secrets are hidden only where they stand in quotes: a message full of stars helps nobody.
 const SHORT_BYTES: usize = 4;
 

@@ -524,3 +524,25 @@ fn a_client_secret_in_the_file_is_refused_and_not_repeated() {
     let referred = oauth2.replace("\"tops3cret\"", "{ env = \"HEPZA_SECRET\" }");
     assert_eq!(gateway_errors(&GATEWAY.replacen(token, &referred, 1)), []);
 }
+
+#[test]
+fn a_server_for_files_is_refused_where_it_can_not_be_known_or_gives_a_password_away() {
+    let url = "\"sftp://files.donre.example.gov.vn/incoming\"";
+    let host_key = "host_key = \"SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU\"";
+    let message = "sink \"donre-sftp\": without host_key anybody could pass for files.donre.example.gov.vn";
+    let unknown = format!("{url}\nusername = \"ttmain\"\npassword = {{ env = \"P\" }}");
+    let whole = &GATEWAY[GATEWAY.find(url).unwrap()..GATEWAY.find(host_key).unwrap() + host_key.len()];
+    one_error(whole, &unknown, url, &[message, "ssh-keyscan -p 22 files.donre.example.gov.vn"]);
+    one_error(url, "\"scp://host\"", "\"scp://host\"", &["files can't be sent by \"scp://\"", "sftp://host/folder"]);
+    one_error(host_key, "host_key = \"SHA256:abc\"", "\"SHA256:abc\"", &["is no fingerprint of a host key"]);
+    let text = GATEWAY.replacen(url, "\"sftp://tt:tops3cret@files/in\"", 1);
+    let (gateway, problems) = load_gateway("gateway.toml", &text);
+    assert!(gateway.is_none());
+    let shown = render(&problems, "gateway.toml", &text, false);
+    assert!(shown.contains("holds a user or a password") && !shown.contains("tops3cret"), "{shown}");
+    let key = "private_key = \"-----BEGIN OPENSSH PRIVATE KEY-----\"";
+    let password = "password = { file = \"/etc/parkgate/donre.password\" }";
+    let text = GATEWAY.replacen(password, key, 1);
+    let shown = render(&load_gateway("gateway.toml", &text).1, "gateway.toml", &text, false);
+    assert!(shown.contains("`private_key` stands in the file itself") && !shown.contains("BEGIN OPENSSH"), "{shown}");
+}

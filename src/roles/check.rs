@@ -128,12 +128,12 @@ fn gateway_summary(gateway: &Gateway) -> Vec<String> {
         gateway.brokers.iter().map(|sink| format!("sink {}: mqtt {}", sink.name.get_ref(), sink.url.get_ref())),
     );
     for sink in &gateway.files {
-        let (name, directory) = (sink.name.get_ref(), sink.directory.get_ref().display());
+        let (name, to) = (sink.name.get_ref(), sink.goes_to());
         let accepted = match &sink.accepted {
             Some(accepted) => format!("accepted by {}", accepted.get_ref()),
             None => "off until the department accepts a sample".to_owned(),
         };
-        lines.push(format!("sink {name}: files to {directory}, {accepted}"));
+        lines.push(format!("sink {name}: files to {to}, {accepted}"));
     }
     lines.push(format!("API and pages on http://{}", gateway.http.listen.get_ref()));
     lines

@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reader = Reader::open(data_dir).with_context(|| format!("the store in {}", data_dir.display()))?;
     let mut out = std::io::stdout().lock();
     for sink in sinks {
-        if sink.directory.get_ref() == &args.to {
+        if sink.directory.as_ref().is_some_and(|directory| directory.get_ref() == &args.to) {
             bail!(
                 "{} is the directory of sink \"{}\": a sample there would be taken for a file",
                 args.to.display(),

@@ -274,7 +274,8 @@ fn held(answer: &Answer) -> Result<Held, Failure> {
     if answer.status != 200 {
         let refused = serde_json::from_slice::<TokenError>(&answer.body);
         let words = refused.map_or_else(|_| answer.words(), |refused| refused.error.chars().take(100).collect());
-        return Err(Failure { reason: format!("answers {}: {words}", answer.status), after: answer.after });
+        let reason = format!("answers {}: {words}", answer.status);
+        return Err(Failure { after: answer.after, ..Failure::new(reason) });
     }
     let Ok(TokenAnswer { access_token, token_type, expires_in }) = serde_json::from_slice(&answer.body) else {
         return Err(Failure::new("answers 200 without an access_token"));

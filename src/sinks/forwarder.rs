@@ -35,6 +35,28 @@ pub(super) enum Flow {
     Stop,
 }
 
+/// A destination's loop: what it does again and again.
+pub(super) trait Forward {
+    /// Returns its hold on the store and the runtime.
+    fn forwarder(&mut self) -> &mut Forwarder;
+
+    /// Sends something of what comes after the cursor, or waits until there is something.
+    fn forward_some(&mut self) -> impl Future<Output = Result<Flow, Failure>> + Send;
+}
+
+/// Forwards until the role stops, with a pause after each failure.
+pub(super) async fn forward(mut sink: impl Forward) {
+    while !sink.forwarder().is_stopping() {
+        let flow = match sink.forward_some().await {
+            Ok(flow) => flow,
+            Err(failure) => sink.forwarder().pause(&failure).await,
+        };
+        if flow == Flow::Stop {
+            return;
+        }
+    }
+}
+
 /// One destination's hold on the store and the runtime.
 pub(super) struct Forwarder {
     /// The sink's name: the key of its cursor.
@@ -182,7 +204,8 @@ impl Forwarder {
     /// Shows a failure and waits: the back-off's next delay, or longer where the receiver asks for it.
     pub(super) async fn pause(&mut self, failure: &Failure) -> Flow {
         let delay = self.backoff.delay(fastrand::f64()).max(failure.after.unwrap_or_default());
-        let changed = self.health.set(&self.component, Status::Degraded, &failure.reason, self.clock.now());
+        let status = if failure.needs_person { Status::Failed } else { Status::Degraded };
+        let changed = self.health.set(&self.component, status, &failure.reason, self.clock.now());
         self.health.count(&self.component, "failed_attempts", 1);
         if changed {
             tracing::warn!(sink = self.name, "{}: {}; retrying in {delay:.1?}", self.component, failure.reason);

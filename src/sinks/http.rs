@@ -52,8 +52,7 @@ pub(super) fn client_with(
     identity: Option<Identity<'_>>,
     proxy: Option<reqwest::Proxy>,
 ) -> Result<reqwest::Client, ClientError> {
-    let ms = timeout.map_or(TIMEOUT_MS_DEFAULT, Period::as_ms);
-    let timeout = Duration::from_millis(ms.unsigned_abs());
+    let timeout = timeout_of(timeout);
     let mut builder = reqwest::Client::builder().no_proxy();
     if let Some(proxy) = proxy {
         builder = builder.proxy(proxy);
@@ -75,11 +74,18 @@ pub(super) struct Failure {
     pub(super) reason: String,
     /// How long the receiver asks to be left alone.
     pub(super) after: Option<Duration>,
+    /// Whether trying again helps only once somebody has changed something.
+    pub(super) needs_person: bool,
 }
 
 impl Failure {
     pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), after: None }
+        Self { reason: reason.into(), after: None, needs_person: false }
+    }
+
+    /// A failure that no waiting mends.
+    pub(super) fn for_a_person(reason: impl Into<String>) -> Self {
+        Self { needs_person: true, ..Self::new(reason) }
     }
 }
 
@@ -136,7 +142,8 @@ impl Answer {
         };
         let words = self.words();
         let colon = if words.is_empty() { "" } else { ": " };
-        Failure { reason: format!("receiver {meaning} ({}){colon}{words}", self.status), after: self.after }
+        let reason = format!("receiver {meaning} ({}){colon}{words}", self.status);
+        Failure { after: self.after, ..Failure::new(reason) }
     }
 }
 
@@ -232,6 +239,11 @@ pub(super) fn check_url(sink: &StreamName, url: &Spanned<String>, problems: &mut
 }
 
 /// Refuses a timeout outside 100 ms to 10 min.
+/// Returns the longest wait that is configured.
+pub(super) fn timeout_of(configured: Option<Period>) -> Duration {
+    Duration::from_millis(configured.map_or(TIMEOUT_MS_DEFAULT, Period::as_ms).unsigned_abs())
+}
+
 pub(super) fn check_timeout(sink: &StreamName, timeout: Option<&Spanned<Period>>, problems: &mut Problems) {
     if let Some(timeout) = timeout.filter(|timeout| !(100..=600_000).contains(&timeout.get_ref().as_ms())) {
         problems.error(

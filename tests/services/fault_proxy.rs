@@ -18,6 +18,8 @@ pub(crate) enum Mode {
     Stall,
     /// Passes the request on and closes after the first bytes of the answer: the other side acted, nobody heard.
     CloseHalfway,
+    /// Passes everything on until so many bytes came back, then closes.
+    CutAfter(usize),
     /// Answers each request itself: status line and further header lines.
     Answer(&'static str, &'static [&'static str]),
 }
@@ -86,6 +88,7 @@ impl Shared {
             Mode::Answer(status, headers) => answer(client.try_clone().unwrap(), status, headers),
             Mode::Pass => self.pass(&client, usize::MAX),
             Mode::CloseHalfway => self.pass(&client, 20),
+            Mode::CutAfter(bytes) => self.pass(&client, bytes),
         }
         let _ = client.shutdown(Shutdown::Both);
     }

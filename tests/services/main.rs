@@ -1,4 +1,5 @@
-//! Tests against software we did not write: Mosquitto, VictoriaMetrics, pymodbus, pysparkplug, joserfc and Chromium.
+//! Tests against software we did not write: Mosquitto, VictoriaMetrics, pymodbus, pysparkplug, joserfc, OpenSSH, vsftpd and
+//! Chromium.
 //!
 //! They are `#[ignore]`d, so that `cargo test` passes on any machine; `tests/run` installs what they need and includes
 //! them. Each test starts its own services on free loopback ports, with its own files, and stops them again.
@@ -19,6 +20,8 @@ mod crash;
 mod destinations;
 mod fault_proxy;
 mod field_to_hub;
+mod files_crash;
+mod files_sink;
 mod harness;
 mod harness_works;
 mod hub_faults;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::encode::{Channel, Form, Station};
+use super::server::Server;
 use crate::model::id::{AssetId, StreamName};
 use crate::model::pollutant::Parameter;
 use crate::model::problem::Problems;
@@ -18,14 +19,16 @@ const DECIMALS_MAX: i64 = 6;
 /// Longest part of a file's name, in letters.
 const PART_LETTERS_MAX: usize = 64;
 
-/// A directory that gets a text file for each station every five minutes.
+/// A directory or a server that gets a text file for each station every five minutes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilesSink {
     /// Name of the sink.
     pub name: Spanned<StreamName>,
-    /// The directory below which files are put; created when missing.
-    pub directory: Spanned<PathBuf>,
+    /// The directory below which files are put; created when missing. This or `server`.
+    pub directory: Option<Spanned<PathBuf>>,
+    /// The server that gets the files. This or `directory`.
+    pub server: Option<Server>,
     /// What the department calls the province: first part of a file's name.
     pub province: Spanned<String>,
     /// What the department calls the facility: second part of a file's name.
@@ -124,18 +127,16 @@ impl FilesSink {
         self.station.iter().map(station).collect()
     }
 
+    /// Returns the directory, or the address of the server.
+    pub fn goes_to(&self) -> String {
+        let directory = self.directory.as_ref().map(|directory| directory.get_ref().display().to_string());
+        directory.or_else(|| self.server.as_ref().map(|server| server.url.get_ref().clone())).unwrap_or_default()
+    }
+
     /// Says what is wrong with this sink by itself.
     pub fn check(&self, problems: &mut Problems) {
         let name = self.name.get_ref();
-        if !self.directory.get_ref().is_absolute() {
-            let message =
-                format!("sink \"{name}\": directory \"{}\" is not absolute", self.directory.get_ref().display());
-            problems.error(
-                self.directory.span(),
-                message,
-                "write it from the root, like \"/var/spool/parkgate/files\"",
-            );
-        }
+        self.check_destination(problems);
         let stations = self.station.iter().map(|station| &station.name);
         for part in [&self.province, &self.facility].into_iter().chain(stations) {
             check_part(part, problems);
@@ -177,6 +178,32 @@ impl FilesSink {
             texts.flatten().for_each(|text| check_field(text, problems));
         }
         self.no_value.iter().for_each(|text| check_field(text, problems));
+    }
+}
+
+impl FilesSink {
+    /// Files go to one place.
+    fn check_destination(&self, problems: &mut Problems) {
+        let name = self.name.get_ref();
+        match (&self.directory, &self.server) {
+            (Some(directory), Some(_)) => problems.error(
+                directory.span(),
+                format!("sink \"{name}\" has a directory and a server"),
+                "keep one, or write a sink for each",
+            ),
+            (None, None) => problems.error(
+                self.name.span(),
+                format!("sink \"{name}\" has neither a directory nor a server"),
+                "add directory = \"/path\" or server = { url = \"sftp://…\", … }",
+            ),
+            (Some(directory), None) if !directory.get_ref().is_absolute() => problems.error(
+                directory.span(),
+                format!("sink \"{name}\": directory \"{}\" is not absolute", directory.get_ref().display()),
+                "write it from the root, like \"/var/spool/parkgate/files\"",
+            ),
+            (Some(_), None) => {}
+            (None, Some(server)) => server.check(name, problems),
+        }
     }
 }
 
@@ -227,6 +254,13 @@ mod tests {
             ("ABCD", "../x", "\"../x\" can't be part"),
             ("KHI001", "", "\"\" can't be part"),
             ("\"/spool\"", "\"spool\"", "is not absolute"),
+            ("directory", "# ", "has neither a directory nor a server"),
+            ("province", "server = { url = \"sftp://a\", username = \"u\" }\nprovince", "has a directory and a server"),
+            (
+                "directory = \"/spool\"",
+                "server = { url = \"scp://a\", username = \"u\" }",
+                "can't be sent by \"scp://\"",
+            ),
             ("\"oC\"", "\"o\\tC\"", "holds a tab"),
             ("name = \"donre\"", "name = \"donre\"\naccepted = \" \"", "accepted is empty"),
             ("name = \"donre\"", "name = \"donre\"\ndecimals = 7", "7 decimal places"),

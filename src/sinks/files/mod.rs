@@ -1,7 +1,7 @@
 //! Text files of monitoring stations for the receiving department, one for each station every five minutes.
 //!
-//! In: the facts of closed minutes, as the API's five-minute values are made of them. Out: files in a directory, in the
-//! order of their cycles. A station's cursor is the number of its last cycle, and moves with the line in the exchange log.
+//! In: the facts of closed minutes, as the API's five-minute values are made of them. Out: files in a directory or on a
+//! server, in the order of their cycles. A station's cursor is the number of its last cycle, and moves with the line in the exchange log.
 //! A file is named after its cycle, so one that is written twice, because the box stopped between file and cursor, replaces
 //! itself. Nothing is sent until the factory says that the department accepted a sample file.
 //!
@@ -11,11 +11,15 @@
 pub mod config;
 pub mod directory;
 pub mod encode;
+mod ftps;
+pub mod server;
+mod sftp;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::Digest as _;
 use tokio::sync::watch;
@@ -23,7 +27,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::config::FilesSink;
 use self::encode::{File, Form, Station};
-use super::forwarder::{Flow, Forwarder, SharedCursors};
+use self::ftps::Ftps;
+use self::server::{Address, Protocol};
+use self::sftp::Sftp;
+use super::forwarder::{Flow, Forward, Forwarder, SharedCursors, forward};
 use super::http::Failure;
 use crate::model::fact::Facts;
 use crate::model::id::Digest;
@@ -35,6 +42,8 @@ use crate::store::{Cargo, Cursors, Exchange, Outcome, Reader, StoreError};
 
 /// How an exchange names a directory of this machine.
 const HERE: &str = "this machine";
+/// Longest wait for a server to take a farewell.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Writes files of `stations` until `token` is cancelled.
 #[expect(clippy::too_many_arguments, reason = "what every sink gets, and the stations")]
@@ -62,8 +71,8 @@ pub async fn run(
         let (reader, cursors) = (reader.clone(), Arc::clone(&cursors));
         let shared = (clock.clone(), health.clone());
         let forwarder = Forwarder::new(&cursor, (reader, cursors), wake.clone(), shared, token.clone());
-        let root = config.directory.get_ref().clone();
-        Writer { forwarder, root, form: Arc::clone(&form), station: Arc::new(station) }.forward()
+        let (destination, place) = Destination::of(&config);
+        forward(Writer { forwarder, destination, place, form: Arc::clone(&form), station: Arc::new(station) })
     };
     futures_util::future::join_all(stations.into_iter().map(run)).await;
 }
@@ -101,29 +110,86 @@ pub fn newest_cycle(reader: &Reader, station: &Station) -> Result<Option<Window>
     Ok(number.filter(|number| *number > 0).map(encode::cycle))
 }
 
+/// Where one station's files go.
+enum Destination {
+    Directory(PathBuf),
+    Sftp(Box<Sftp>, Duration),
+    Ftps(Box<Ftps>, Duration),
+    /// Nowhere: loading has refused the configuration.
+    None,
+}
+
+impl Destination {
+    /// Returns where files go, and what exchanges call it.
+    fn of(config: &FilesSink) -> (Self, String) {
+        let server = config.server.as_ref().and_then(|it| Some((it.clone(), Address::parse(it.url.get_ref()).ok()?)));
+        match (&config.directory, server) {
+            (Some(directory), _) => (Self::Directory(directory.get_ref().clone()), HERE.to_owned()),
+            (None, Some((server, address))) => {
+                let (limit, place) = (server.timeout(), address.place());
+                let destination = match address.protocol {
+                    Protocol::Sftp => Self::Sftp(Box::new(Sftp::new(server, address)), limit),
+                    Protocol::Ftps => Self::Ftps(Box::new(Ftps::new(server, address)), limit),
+                };
+                (destination, place)
+            }
+            (None, None) => (Self::None, HERE.to_owned()),
+        }
+    }
+
+    /// Puts a file where it belongs: whole under its name, or not there.
+    async fn put(&mut self, file: File) -> Result<(), Failure> {
+        let (put, limit) = match self {
+            Self::Directory(root) => {
+                let root = root.clone();
+                let written = tokio::task::spawn_blocking(move || directory::put(&root, &file)).await;
+                return match written {
+                    Ok(written) => written.map_err(|error| Failure::new(error.to_string())),
+                    Err(panic) => Err(Failure::new(panic.to_string())),
+                };
+            }
+            Self::Sftp(sftp, limit) => (tokio::time::timeout(*limit, sftp.put(&file)).await, *limit),
+            Self::Ftps(ftps, limit) => (tokio::time::timeout(*limit, ftps.put(&file)).await, *limit),
+            Self::None => return Err(Failure::for_a_person("neither directory nor server is configured")),
+        };
+        let put = put.unwrap_or_else(|_| Err(Failure::new(format!("{} not written within {limit:?}", file.path()))));
+        if put.is_err() {
+            match self {
+                Self::Sftp(sftp, _) => sftp.abandon(),
+                Self::Ftps(ftps, _) => ftps.abandon(),
+                Self::Directory(_) | Self::None => {}
+            }
+        }
+        put
+    }
+
+    /// Ends the connection: until the next file comes, the server would.
+    async fn rest(&mut self) {
+        let _ = match self {
+            Self::Sftp(sftp, _) => tokio::time::timeout(FAREWELL, sftp.close()).await,
+            Self::Ftps(ftps, _) => tokio::time::timeout(FAREWELL, ftps.close()).await,
+            Self::Directory(_) | Self::None => Ok(()),
+        };
+    }
+}
+
 /// One station's files on their way.
 struct Writer {
     forwarder: Forwarder,
-    root: PathBuf,
+    destination: Destination,
+    /// Where that is, as exchanges are listed.
+    place: String,
     form: Arc<Form>,
     station: Arc<Station>,
 }
 
-impl Writer {
-    async fn forward(mut self) {
-        while !self.forwarder.is_stopping() {
-            let flow = match self.forward_one().await {
-                Ok(flow) => flow,
-                Err(failure) => self.forwarder.pause(&failure).await,
-            };
-            if flow == Flow::Stop {
-                return;
-            }
-        }
+impl Forward for Writer {
+    fn forwarder(&mut self) -> &mut Forwarder {
+        &mut self.forwarder
     }
 
     /// Writes the file after the cursor, or waits for a commit.
-    async fn forward_one(&mut self) -> Result<Flow, Failure> {
+    async fn forward_some(&mut self) -> Result<Flow, Failure> {
         let number = self.cursor().await? + 1;
         let cycle = encode::cycle(number);
         // Before its end nothing needs to be read to know that it isn't over.
@@ -135,12 +201,14 @@ impl Writer {
         };
         let Some(slots) = slots else {
             self.forwarder.is_well();
+            self.destination.rest().await;
             return Ok(self.forwarder.wait_for_commit().await);
         };
-        self.deliver(number, encode::file(&self.form, &self.station, cycle, &slots)).await?;
-        Ok(Flow::Continue)
+        self.deliver(number, encode::file(&self.form, &self.station, cycle, &slots)).await
     }
+}
 
+impl Writer {
     /// Returns the number of the last cycle that needs no file. The first file is that of the first whole cycle.
     async fn cursor(&self) -> Result<u64, Failure> {
         let (name, current) = (self.forwarder.name.clone(), encode::number_at(self.forwarder.clock.now()));
@@ -151,11 +219,11 @@ impl Writer {
         self.forwarder.cursors(cursor).await
     }
 
-    async fn deliver(&mut self, number: u64, file: File) -> Result<(), Failure> {
+    async fn deliver(&mut self, number: u64, file: File) -> Result<Flow, Failure> {
         let mut exchange = Exchange {
             sink: self.forwarder.name.clone(),
             at: self.forwarder.clock.now(),
-            destination: HERE.to_owned(),
+            destination: self.place.clone(),
             cargo: Cargo::File,
             first: number,
             last: number,
@@ -166,20 +234,18 @@ impl Writer {
             outcome: Outcome::Acknowledged,
             answer: "written".to_owned(),
         };
-        let root = self.root.clone();
-        let written = tokio::task::spawn_blocking(move || directory::put(&root, &file)).await;
-        if let Err(reason) =
-            written.map_err(|panic| panic.to_string()).and_then(|put| put.map_err(|error| error.to_string()))
-        {
-            (exchange.outcome, exchange.answer) = (Outcome::Failed, reason.clone());
+        // A server may keep a file waiting for long, and the box must be able to stop.
+        let Some(put) = self.forwarder.until_stop(self.destination.put(file)).await else { return Ok(Flow::Stop) };
+        if let Err(failure) = put {
+            (exchange.outcome, exchange.answer) = (Outcome::Failed, failure.reason.clone());
             self.forwarder.exchanged(exchange, None).await?;
-            return Err(Failure::new(reason));
+            return Err(failure);
         }
         self.forwarder.exchanged(exchange, Some(number)).await?;
         self.forwarder.health.count(&self.forwarder.component, "delivered_files", 1);
         self.forwarder.health.gauge(&self.forwarder.component, "delivered_through", number);
         self.forwarder.backoff.reset();
         self.forwarder.is_well();
-        Ok(())
+        Ok(Flow::Continue)
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::config::{Content, InfluxSink};
 use self::samples::RawValues;
-use super::forwarder::{Flow, Forwarder, SharedCursors};
+use super::forwarder::{Flow, Forward, Forwarder, SharedCursors, forward};
 use super::http::{self, Answer, ClientError, Failure};
 use crate::model::id::{SiteId, StreamName};
 use crate::model::record::WindowRecord;
@@ -74,7 +74,7 @@ pub async fn run(
         if config.sends(Content::Records) {
             let forwarder = forwarder(name.as_str());
             let destination = destination(&config).inspect_err(|error| forwarder.fail(&error.to_string()))?;
-            Influx { forwarder, destination, batch: BATCH_RECORDS_MAX }.forward().await;
+            forward(Influx { forwarder, destination, batch: BATCH_RECORDS_MAX }).await;
         }
         Ok(())
     };
@@ -82,7 +82,7 @@ pub async fn run(
         if let Some(cursor) = samples_cursor(&config) {
             let forwarder = forwarder(&cursor);
             let destination = destination(&config).inspect_err(|error| forwarder.fail(&error.to_string()))?;
-            RawValues::new(forwarder, destination, site).forward().await;
+            forward(RawValues::new(forwarder, destination, site)).await;
         }
         Ok(())
     };
@@ -158,21 +158,13 @@ struct Influx {
     batch: usize,
 }
 
-impl Influx {
-    async fn forward(mut self) {
-        while !self.forwarder.is_stopping() {
-            let flow = match self.forward_batch().await {
-                Ok(flow) => flow,
-                Err(failure) => self.forwarder.pause(&failure).await,
-            };
-            if flow == Flow::Stop {
-                return;
-            }
-        }
+impl Forward for Influx {
+    fn forwarder(&mut self) -> &mut Forwarder {
+        &mut self.forwarder
     }
 
     /// Sends the batch after the cursor, or waits for a commit.
-    async fn forward_batch(&mut self) -> Result<Flow, Failure> {
+    async fn forward_some(&mut self) -> Result<Flow, Failure> {
         let (name, batch) = (self.forwarder.name.clone(), self.batch);
         let cursor = self.forwarder.cursors(move |cursors| cursors.get(&name)).await?;
         let records = self.forwarder.read(move |reader| reader.records_after(cursor, batch)).await?;
@@ -205,7 +197,9 @@ impl Influx {
         }
         Ok(Flow::Continue)
     }
+}
 
+impl Influx {
     /// Moves the cursor past what was never sent or will never be taken.
     async fn skip_to(&mut self, to: u64) -> Result<(), Failure> {
         let name = self.forwarder.name.clone();

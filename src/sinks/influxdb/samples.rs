@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::line::{self, Lines, Names};
 use super::{Destination, answered};
 use crate::model::id::SiteId;
-use crate::sinks::forwarder::{Flow, Forwarder};
+use crate::sinks::forwarder::{Flow, Forward, Forwarder};
 use crate::sinks::http::{Answer, Failure};
 use crate::store::{Cargo, Log, Outcome, Reader, SampleRun, StoreError};
 
@@ -45,17 +45,11 @@ impl RawValues {
     pub(super) fn new(forwarder: Forwarder, destination: Destination, site: SiteId) -> Self {
         Self { forwarder, destination, site, names: Names::default(), buffer: Vec::new(), cursor: None, unsent: None }
     }
+}
 
-    pub(super) async fn forward(mut self) {
-        while !self.forwarder.is_stopping() {
-            let flow = match self.forward_some().await {
-                Ok(flow) => flow,
-                Err(failure) => self.forwarder.pause(&failure).await,
-            };
-            if flow == Flow::Stop {
-                return;
-            }
-        }
+impl Forward for RawValues {
+    fn forwarder(&mut self) -> &mut Forwarder {
+        &mut self.forwarder
     }
 
     /// Sends what is left of the last read, or reads what comes after the cursor, or waits for commits.
@@ -89,7 +83,9 @@ impl RawValues {
             Flow::Stop => Ok(Flow::Stop),
         }
     }
+}
 
+impl RawValues {
     async fn read(&mut self, cursor: u64) -> Result<Unsent, Failure> {
         let mut names = std::mem::take(&mut self.names);
         let (site, buffer) = (self.site.clone(), std::mem::take(&mut self.buffer));

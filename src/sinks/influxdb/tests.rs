@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::samples::RawValues;
-use super::{BATCH_RECORDS_MAX, Destination, Influx, destination};
+use super::{BATCH_RECORDS_MAX, Destination, Influx, destination, forward};
 use crate::ledger::fixture;
 use crate::model::id::{AssetId, Digest, SiteId, TagName};
 use crate::model::number::Number;
@@ -298,7 +298,7 @@ async fn beside(fake: &Fake, site: &mut Site, body: impl AsyncFnOnce(&mut Site))
     let sink = site.sink(&format!("http://{}", listener.local_addr().unwrap()));
     tokio::select! {
         () = fake.serve(listener) => unreachable!(),
-        () = sink.forward() => panic!("the sink ended"),
+        () = forward(sink) => panic!("the sink ended"),
         () = body(site) => {}
     }
 }
@@ -309,7 +309,7 @@ async fn beside_raw_values(fake: &Fake, site: &mut Site, body: impl AsyncFnOnce(
     let sink = site.raw_values(&format!("http://{}", listener.local_addr().unwrap()));
     tokio::select! {
         () = fake.serve(listener) => unreachable!(),
-        () = sink.forward() => panic!("the sink ended"),
+        () = forward(sink) => panic!("the sink ended"),
         () = body(site) => {}
     }
 }
@@ -390,7 +390,7 @@ async fn the_sink_ends_when_the_role_stops() {
     let site = Site::new();
     let sink = site.sink("http://127.0.0.1:9");
     site.token.cancel();
-    timeout(Duration::from_secs(5), sink.forward()).await.unwrap();
+    timeout(Duration::from_secs(5), forward(sink)).await.unwrap();
 }
 
 #[tokio::test]
@@ -447,5 +447,5 @@ async fn the_sink_of_raw_values_ends_when_the_role_stops() {
     let site = Site::new();
     let sink = site.raw_values("http://127.0.0.1:9");
     site.token.cancel();
-    timeout(Duration::from_secs(5), sink.forward()).await.unwrap();
+    timeout(Duration::from_secs(5), forward(sink)).await.unwrap();
 }
