@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::fault_proxy::{FaultProxy, Mode};
-use crate::harness::{Process, eventually, free_port, program};
+use crate::harness::{Process, eventually, program};
 
 const WAIT: Duration = Duration::from_secs(60);
 /// Files that wait at the beginning.
@@ -139,17 +139,18 @@ fn assert_whole_and_in_order(root: &Path) -> usize {
     held.len()
 }
 
-/// Lets the link break off in the middle, at another place each time, then lets the sink go on.
+/// Lets the server keep silent, then the link break off in the middle, at another place each time, then lets the sink go on.
 fn break_and_mend(sink: &Sink, proxy: &FaultProxy, root: &Path, after_bytes: &[usize]) {
     let failures = || {
         let board = sink.health.snapshot();
         board.get(&format!("sink.{SINK}")).and_then(|sink| sink.counts.get("failed_attempts").copied()).unwrap_or(0)
     };
     eventually("a server that isn't there", WAIT, || (sink.status().0 == Status::Degraded).then_some(()));
-    for bytes in after_bytes {
+    let cuts = after_bytes.iter().map(|bytes| Mode::CutAfter(*bytes));
+    for mode in [Mode::Stall].into_iter().chain(cuts) {
         let before = failures();
-        proxy.set(Mode::CutAfter(*bytes));
-        eventually("an attempt that is cut", WAIT, || (failures() > before).then_some(()));
+        proxy.set(mode);
+        eventually("an attempt that fails", WAIT, || (failures() > before).then_some(()));
         assert_whole_and_in_order(root);
     }
     let before = assert_whole_and_in_order(root);
@@ -331,7 +332,8 @@ impl Vsftpd {
     /// The list of passwords of its anonymous user is the one that needs neither PAM nor users of the machine. That a
     /// file's TLS session goes on with the control connection's is vsftpd's default.
     fn configuration(place: &Path, port: u16) -> String {
-        let (here, passive) = (place.display(), free_port());
+        // Below the ports that tests hand out: a listener here must not pass for another test's server.
+        let (here, passive) = (place.display(), 12_000 + fastrand::u16(0..7_900));
         format!(
             "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\nrun_as_launching_user=YES\n\
              seccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\nsecure_chroot_dir={here}/empty\n\

@@ -112,7 +112,13 @@ impl Connection {
 }
 
 async fn connect(server: &Server, address: &Address) -> Result<Connection, Failure> {
-    let config = client::Config { client_id: SshId::Standard(Cow::Borrowed(CLIENT)), nodelay: true, ..<_>::default() };
+    let config = client::Config {
+        client_id: SshId::Standard(Cow::Borrowed(CLIENT)),
+        nodelay: true,
+        // Ends the session below a connection that was given up while the server keeps silent.
+        inactivity_timeout: Some(server.timeout()),
+        ..<_>::default()
+    };
     let expected = server.host_key.as_ref().map(|key| key.get_ref().clone()).unwrap_or_default();
     let host_key = HostKey { expected };
     let place = address.place();
