@@ -82,6 +82,12 @@ impl Sink {
     fn until_delivered(&self) {
         let (reader, through) = (self.store.reader(), encode::number_at(noon()) - 1 + CYCLES as u64);
         eventually("every file", WAIT, || (reader.cursor(SINK).unwrap() == through).then_some(()));
+        // The cycles after them are over, and their minutes still to come.
+        let waiting = encode::number_at(noon() + 24 * 60 * MINUTE_MS) - through - 1;
+        eventually("the backlog", WAIT, || {
+            let counts = self.health.snapshot().remove(&format!("sink.{SINK}"))?.counts;
+            (counts.get("backlog_files") == Some(&waiting) && counts["backlog_seconds"] > 70_000).then_some(())
+        });
     }
 
     /// Ends the sink and returns what it wrote down.

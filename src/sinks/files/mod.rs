@@ -192,6 +192,7 @@ impl Forward for Writer {
     async fn forward_some(&mut self) -> Result<Flow, Failure> {
         let number = self.cursor().await? + 1;
         let cycle = encode::cycle(number);
+        self.show_backlog(number, cycle);
         // Before its end nothing needs to be read to know that it isn't over.
         let slots = if self.forwarder.clock.now() < cycle.end {
             None
@@ -209,6 +210,14 @@ impl Forward for Writer {
 }
 
 impl Writer {
+    /// Shows how many cycles are over without their file, and for how long the oldest of them.
+    fn show_backlog(&self, number: u64, cycle: Window) {
+        let (health, now) = (&self.forwarder.health, self.forwarder.clock.now());
+        let waited_ms = now.ms_since(cycle.end).max(0).unsigned_abs();
+        health.gauge(&self.forwarder.component, "backlog_files", encode::number_at(now).saturating_sub(number));
+        health.gauge(&self.forwarder.component, "backlog_seconds", waited_ms / 1_000);
+    }
+
     /// Returns the number of the last cycle that needs no file. The first file is that of the first whole cycle.
     async fn cursor(&self) -> Result<u64, Failure> {
         let (name, current) = (self.forwarder.name.clone(), encode::number_at(self.forwarder.clock.now()));
