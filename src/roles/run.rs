@@ -153,7 +153,7 @@ pub async fn start(gateway: Gateway, clock: Clock) -> anyhow::Result<RunningGate
     let health = Health::default();
     let (wake, woken) = watch::channel(0);
     start_sources_and_pipeline(&gateway, pipeline, &plant.tags, wake, &clock, &health, &mut tasks);
-    start_sinks(&gateway, speaker, &reader, &cursors, &woken, &clock, &health, &mut tasks);
+    start_sinks(&gateway, speaker, (&reader, &cursors, &woken), &clock, &health, &mut tasks);
     let token = gateway.http.token.as_ref().map(Secret::resolve).transpose()?;
     let api = Api::new(Backend::Edge(edge), health.clone(), clock, token);
     let address = super::start_http(&api, *gateway.http.listen.get_ref(), &mut tasks).await?;
@@ -236,9 +236,7 @@ fn start_sources_and_pipeline(
 fn start_sinks(
     gateway: &Gateway,
     speaker: Speaker,
-    reader: &Reader,
-    cursors: &SharedCursors,
-    woken: &watch::Receiver<u64>,
+    (reader, cursors, woken): (&Reader, &SharedCursors, &watch::Receiver<u64>),
     clock: &Clock,
     health: &Health,
     tasks: &mut Tasks,

@@ -280,7 +280,7 @@ mod tests {
         let word = confirmed.confirmed.clone().unwrap();
         assert_eq!((word.person.as_str(), word.at), ("Lê An", Timestamp(2)));
         store.ask(&[(&name(), &wide(Level::Line))], Timestamp(3)).unwrap();
-        assert_eq!(store.confirmed_shares().unwrap(), [confirmed.clone()]);
+        assert_eq!(store.confirmed_shares().unwrap(), std::slice::from_ref(&confirmed));
         let again = confirmations.confirm(&name(), None, "Lê An", Timestamp(4));
         assert!(matches!(again, Err(Unconfirmed::Nothing(_))), "{again:?}");
         let seq = store.commit(&Commit { shares: &[confirmed.id], ..Commit::default() }).unwrap();
