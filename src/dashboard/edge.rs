@@ -20,6 +20,7 @@ use crate::model::record::{KpiId, Level};
 use crate::model::state::MachineState;
 use crate::model::tag::TagIndex;
 use crate::model::time::{Grain, Timestamp, Window};
+use crate::runtime::health::Component;
 use crate::store::{LatestSample, StoreError};
 use crate::wire::figure::{Figure, Query, Scope};
 
@@ -224,11 +225,12 @@ impl View<'_> {
             } else if let Some(sink) = name.strip_prefix("sink.") {
                 // The backlog is read from the store: it also holds before the first attempt.
                 let mut shown = component.clone();
-                shown
-                    .counts
-                    .retain(|name, _| !matches!(*name, "backlog_pages" | "delivered_through" | "undeliverable"));
+                shown.counts.retain(|name, count| match *name {
+                    "backlog_bytes" | "backlog_seconds" => *count > 0,
+                    name => !name.starts_with("backlog_") && !matches!(name, "delivered_through" | "undeliverable"),
+                });
                 let mut row = Row::of(sink, &shown, zone, self.language);
-                row.counts.insert(0, self.backlog(sink)?);
+                row.counts.insert(0, self.backlog(sink, &component)?);
                 if let Some(count) = undeliverable.get(sink) {
                     row.counts.insert(1, Tile::new(self.language.texts().undeliverable, count, self.language));
                 }
@@ -240,9 +242,17 @@ impl View<'_> {
         Ok([sources, sinks, others])
     }
 
-    /// Returns what a destination has still to get: pages of its stream, or records of the log.
-    fn backlog(&self, sink: &str) -> Result<Tile, StoreError> {
+    /// Returns what a destination has still to get: what it says itself of raw values and files, else pages of its stream, or
+    /// records of the log.
+    fn backlog(&self, sink: &str, component: &Component) -> Result<Tile, StoreError> {
         let (reader, t) = (&self.edge.reader, self.language.texts());
+        let sent_all = || Tile { name: t.everything_sent.to_owned(), value: String::new() };
+        for name in ["backlog_commits", "backlog_files"] {
+            if let Some(left) = component.counts.get(name) {
+                let what = words::count(name, self.language);
+                return Ok(if *left == 0 { sent_all() } else { Tile::new(what, *left, self.language) });
+            }
+        }
         let (heads, sent) = (reader.heads()?, reader.cursor(sink)?);
         let head = StreamName::new(sink).ok().and_then(|stream| heads.get(&stream).copied());
         let (last, what) = match head {
@@ -250,7 +260,7 @@ impl View<'_> {
             None => (reader.counts()?.records, t.backlog_records),
         };
         Ok(match last.saturating_sub(sent) {
-            0 => Tile { name: t.everything_sent.to_owned(), value: String::new() },
+            0 => sent_all(),
             left => Tile::new(what, left, self.language),
         })
     }

@@ -70,12 +70,16 @@ async fn health_is_said_in_words() {
     edge.health.set("source.meter", Status::Degraded, "no answer from 192.168.10.20:502", now());
     edge.health.set("sink.hepza", Status::Failed, "the stream forked", now());
     edge.health.count("source.meter", "samples", 12_345);
+    // Its cursor counts commits, of which there are far more than records in the log.
+    edge.health.gauge("sink.history.samples", "backlog_commits", 7);
+    edge.health.gauge("sink.history.samples", "backlog_seconds", 90);
     let shown = visible(&page(&edge.api, "/").await);
     for words in [
         "Cần người xử lý",
         "meter đang khôi phục no answer from 192.168.10.20:502",
         "12.345 giá trị đo",
         "hepza cần xử lý the stream forked",
+        "7 lần ghi chờ gửi 90 giây đã chờ gửi",
     ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
